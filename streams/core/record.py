@@ -1,0 +1,167 @@
+"""What goes into a step and what comes out of it: records, events, plans, outcomes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+__all__ = [
+    "FATES",
+    "NEVER_MS",
+    "Coordinates",
+    "Event",
+    "Fate",
+    "Head",
+    "Output",
+    "Plan",
+    "Record",
+    "Rejected",
+]
+
+#: A due time that never comes. Below 2**53, so that Redis keeps it exactly as a sorted-set score.
+NEVER_MS: Final = 1 << 52
+
+#: Every record read meets exactly one of these.
+FATES: Final = ("counted", "duplicate", "late", "rejected", "rerouted", "erased", "control")
+
+
+class Fate:
+    """Indexes into `FATES`."""
+
+    COUNTED: Final = 0
+    DUPLICATE: Final = 1
+    LATE: Final = 2
+    REJECTED: Final = 3
+    REROUTED: Final = 4
+    ERASED: Final = 5
+    CONTROL: Final = 6
+
+
+class Record(Protocol):
+    """A record as the log holds it. aiokafka's `ConsumerRecord` is one, so nothing is copied.
+
+    `timestamp` is the append time in ms (LogAppendTime).
+    """
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Coordinates(NamedTuple):
+    """Where a record lies in the log: the only names that never change and never collide."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One decoded engagement event.
+
+    user        user key: `userId`, else `anon:` + `anonymousId`
+    raw_id      the id that was hashed to find the partition (no prefix)
+    type_id     catalogue type, 10..255
+    at_ms       event time after clock correction, ms UTC
+    id_hash     xxh3_64 of `messageId` (of the origin's coordinates when there is none), unsigned
+    amount      signed delta of the summed property in minor units; 0 when there is none
+    event_clock the record carries `streams-clock: event`: partition time follows `at_ms`
+    """
+
+    user: str
+    raw_id: str
+    type_id: int
+    at_ms: int
+    id_hash: int
+    amount: int = 0
+    event_clock: bool = False
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """Why a record could not become an event. `reason` is one of WIRE's closed set, `at` a JSON path, never a value."""
+
+    reason: str
+    at: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, omit_defaults=False):
+    """Everything a step depends on besides records and state; written to the store before anything is said.
+
+    rev       revision of the head that the step starts from
+    spans     topic -> (from, to): the records of the step, offsets [from, to)
+    time_ms   partition time after the step; never goes back; timers fire at due <= time_ms
+    now_ms    wall clock when the plan was made: marks stale alerts, dates outputs
+    clock     "wall" | "event": what moved partition time
+    due_limit how many due users the step looks at, at the most
+    """
+
+    rev: int
+    spans: dict[str, tuple[int, int]]
+    time_ms: int
+    now_ms: int
+    clock: str
+    rules_version: str
+    parameters_version: str
+    due_limit: int
+
+
+class Head(msgspec.Struct):
+    """What the store keeps once per partition. `plan` is the step that was begun and not saved yet."""
+
+    partition: int
+    owner: str
+    rev: int
+    positions: dict[str, int]
+    plan: Plan | None
+    time_ms: int
+    clock: str
+    guards: dict[str, int]
+    fates: dict[str, int]
+    next_due_ms: int = NEVER_MS
+
+
+class Output(NamedTuple):
+    """A record to publish. `timestamp_ms` None lets the topic stamp it. `value` None is a tombstone."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp_ms: int | None = None
+
+
+class Outcome(msgspec.Struct):
+    """What one step does to the world. Nothing of it has happened yet.
+
+    users   user key -> new state (None: the state is gone)
+    due     user key -> new entry in the queue of due times (None: no entry)
+    outputs in the order in which they are published
+    fates   index of `FATES` -> how many records met it
+    guards  the whole new map: sending topic-partition -> highest offset accepted
+    counts  rejected reason -> n (for metrics and the dead-rate stop)
+    """
+
+    users: dict[str, bytes | None]
+    due: dict[str, int | None]
+    outputs: list[Output]
+    fates: list[int]
+    guards: dict[str, int]
+    rejects: dict[str, int]
+
+
+Users = Mapping[str, bytes | None]
