@@ -6,10 +6,12 @@ import msgspec
 
 __all__ = [
     "CUSTOM",
+    "DAY_MS",
     "FIRST_TYPE",
     "REVENUE",
     "SESSION",
     "WINDOWS",
+    "Alerts",
     "Catalogue",
     "Churn",
     "Drop",
@@ -163,6 +165,19 @@ class Emit(_Frozen):
     alert_max_age_s: int = 3600
 
 
+class Alerts(_Frozen):
+    """How loud an alert is: severity = steps reached on the risk ladder + steps reached on the value ladder (SCORING section 6).
+
+    risk_steps   churn probabilities; each one reached raises the severity by one
+    value_steps_minor   revenue of the last 30 days in minor units; each one reached raises value band and severity by one
+    """
+
+    risk_steps: tuple[float, ...] = (0.5,)
+    value_steps_minor: tuple[int, ...] = (10_000, 50_000)
+    value_bands: tuple[str, ...] = ("low", "medium", "high")
+    severities: tuple[str, ...] = ("info", "warning", "high", "critical")
+
+
 class Rules(_Frozen):
     """What a step reads. `version` is a hash of the content: equal rules have equal versions, on every machine."""
 
@@ -175,4 +190,5 @@ class Rules(_Frozen):
     scoring: Scoring = Scoring()
     churn: Churn = Churn()
     drop: Drop = Drop()
+    alerts: Alerts = Alerts()
     emit: Emit = Emit()
