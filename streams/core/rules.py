@@ -65,7 +65,7 @@ class EventType(_Frozen):
     weight    log-points and `ces` weight; 0 = counted, not scored (no active day)
     aliases   other names of the same event (matched without regard to case, spaces, underscores and dashes)
     channel   for campaign events: email, sms, push, webpush, inapp
-    amount    name of the numeric property that is summed (major units, e.g. `revenue`); None = none
+    amount    name of the numeric property that is summed (major units, e.g. `revenue`), or several names: the first one present counts; None = none
     sign      -1 for refunds
     """
 
@@ -74,7 +74,7 @@ class EventType(_Frozen):
     weight: float = 1.0
     aliases: tuple[str, ...] = ()
     channel: str | None = None
-    amount: str | None = None
+    amount: str | tuple[str, ...] | None = None
     sign: Literal[1, -1] = 1
 
 
@@ -178,7 +178,7 @@ class Alerts(_Frozen):
     severities: tuple[str, ...] = ("info", "warning", "high", "critical")
 
 
-class Rules(_Frozen):
+class Rules(_Frozen, kw_only=True):
     """What a step reads. `version` is a hash of the content: equal rules have equal versions, on every machine."""
 
     version: str
