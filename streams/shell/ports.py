@@ -75,6 +75,9 @@ class Store(Protocol):
 
     async def head(self, partition: int) -> Head | None: ...
 
+    async def move(self, head: Head, positions: Mapping[str, int]) -> Head:
+        """`positions` are in the head, any plan is gone and `rev` is one higher: a topic is new, or a gap is stepped over knowingly."""
+
     async def plan(self, head: Head, plan: Plan, keys: Sequence[str]) -> Loaded:
         """`plan` is in the head (once, however often it is said; `Fenced` when another plan is there), and the answer holds the
         states of `keys` and of the first `plan.due_limit` users due at `plan.time_ms`."""

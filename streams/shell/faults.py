@@ -1,0 +1,128 @@
+"""Deaths on demand: `STREAMS_CRASH_AT=after_publish:17` kills the process the 17th time it gets there, so that a crash is a test case.
+
+Points: after_plan, after_step, in_sweep, mid_publish, between_topics, after_publish, mid_save, after_save, before_ack. `hold=<point>:<n>` in place of a death
+stops the process there (SIGSTOP), for zombies. `STREAMS_FAULT_TYPE=<catalogue name>` makes the fold of that event type raise: a bad deploy.
+Read once at start; without these variables nothing of this file runs.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+
+from streams.core.record import Head, Outcome, Output, Plan
+from streams.core.rules import Rules
+from streams.core.user import User
+from streams.errors import ConfigError
+from streams.shell.ports import Publisher, Store
+
+__all__ = ["POINTS", "Reach", "faulty_publisher", "faulty_store", "faulty_user", "reach_from"]
+
+POINTS = (
+    "after_plan",
+    "after_step",
+    "in_sweep",
+    "mid_publish",
+    "between_topics",
+    "after_publish",
+    "mid_save",
+    "after_save",
+    "before_ack",
+)
+
+Reach = Callable[[str], None]
+
+
+def reach_from(env: Mapping[str, str]) -> Reach | None:
+    """What to call at each point; None when nothing is asked for."""
+    text = env.get("STREAMS_CRASH_AT") or env.get("STREAMS_HOLD_AT")
+    if not text:
+        return None
+    point, _, number = text.partition(":")
+    if point not in POINTS:
+        raise ConfigError(f"no such point: {point}; there are {', '.join(POINTS)}", file="STREAMS_CRASH_AT")
+    left = int(number or 1)
+    sign = signal.SIGKILL if env.get("STREAMS_CRASH_AT") else signal.SIGSTOP
+
+    def reach(name: str) -> None:
+        nonlocal left
+        if name == point:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), sign)
+
+    return reach
+
+
+class _FaultyPublisher:
+    """Publishes in two halves, with the points in between."""
+
+    def __init__(self, publisher: Publisher, reach: Reach) -> None:
+        self._publisher, self._reach = publisher, reach
+
+    async def publish(self, outputs: Sequence[Output]) -> None:
+        for outputs_of_topic in _by_topic(outputs):
+            half = (len(outputs_of_topic) + 1) // 2
+            await self._publisher.publish(outputs_of_topic[:half])
+            self._reach("mid_publish")
+            await self._publisher.publish(outputs_of_topic[half:])
+            self._reach("between_topics")
+
+
+class _FaultyStore:
+    """Everything as the store does it, but a save may be sent and its answer never read."""
+
+    def __init__(self, store: Store, reach: Reach) -> None:
+        self._store, self._reach = store, reach
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def save(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
+        after = await self._store.save(head, plan, outcome)
+        self._reach("mid_save")  # done in the store, unknown to the lane
+        return after
+
+
+class _FaultyUser:
+    """A user whose fold raises for one event type."""
+
+    def __init__(self, user: User, type_id: int) -> None:
+        object.__setattr__(self, "_user", user)
+        object.__setattr__(self, "_type_id", type_id)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._user, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._user, name, value)
+
+    def fold(self, type_id: int, *args: int) -> int:
+        if type_id == self._type_id:
+            raise ArithmeticError("planted by STREAMS_FAULT_TYPE")
+        return int(self._user.fold(type_id, *args))
+
+
+def faulty_publisher(publisher: Publisher, reach: Reach | None) -> Publisher:
+    return publisher if reach is None else _FaultyPublisher(publisher, reach)
+
+
+def faulty_store(store: Store, reach: Reach | None) -> Store:
+    return store if reach is None else _FaultyStore(store, reach)  # type: ignore[return-value]
+
+
+def faulty_user(rules: Rules, env: Mapping[str, str]) -> User | None:
+    """A user whose rule for one event type is broken; None when nothing is asked for."""
+    name = env.get("STREAMS_FAULT_TYPE")
+    if not name:
+        return None
+    ids = [entry.id for entry in rules.catalogue.types if entry.name == name]
+    if not ids:
+        raise ConfigError(f"no event type is called {name}", file="STREAMS_FAULT_TYPE")
+    return _FaultyUser(User(rules), ids[0])  # type: ignore[return-value]
+
+
+def _by_topic(outputs: Sequence[Output]) -> list[list[Output]]:
+    topics: dict[str, list[Output]] = {}
+    for output in outputs:
+        topics.setdefault(output.topic, []).append(output)
+    return list(topics.values())

@@ -1,0 +1,134 @@
+"""Bugs, planted on purpose: each is one rule of the protocol left out. A model that cannot find them proves nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.core.deadletter import origin_of
+from streams.core.headers import REROUTE_FROM, header
+from streams.core.record import Event, Head, Outcome, Plan, Record
+from streams.core.rules import Rules
+from streams.flow import Flow, Reading, _Step
+from streams.shell.buffer import Buffer, Take
+from streams.shell.lane import Lane
+from streams.shell.ports import Batch, Loaded
+from tests.memory_store import MemoryStore
+from tests.model.world import Variant
+
+__all__ = ["PLANTED"]
+
+
+class SaveBeforePublish(Lane):
+    """States are saved first: a crash in between and nobody is told."""
+
+    async def _step(self, plan: Plan, reading: Reading, *, found: bool) -> None:
+        loaded = await self._plan(plan, reading, found=found)
+        if loaded is None:
+            return
+        outcome = self._flow.step(plan, reading, self._head, loaded.users, loaded.due)
+        head = await self._save(plan, outcome)
+        await self._publisher.publish(outcome.outputs)
+        self._head = head
+        self._remember(outcome)
+        self._buffer.advance(plan.spans)
+
+
+class NoPlanStore(MemoryStore):
+    """Nothing is written before it is said: a step is whatever the next owner makes of it."""
+
+    async def plan(self, head: Head, plan: Plan, keys: Sequence[str]) -> Loaded:
+        self.check(head)
+        return self.load(head.partition, plan, keys)
+
+    async def save(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
+        self.check(head)
+        return self.write(head, plan, outcome)
+
+
+class NoFromStore(MemoryStore):
+    """The store does not compare positions."""
+
+    def check(self, head: Head) -> None:
+        stored = self.peek(head.partition)
+        if stored is not None:
+            head = Head(head.partition, head.owner, head.rev, stored.positions, None, 0, "", {}, {})
+        super().check(head)
+
+
+class NoFromBuffer(Buffer):
+    """Batches are taken as they come, from wherever they were fetched."""
+
+    def add(self, batch: Batch) -> None:
+        self._records[batch.topic].extend(batch.records)
+        self._end[batch.topic] = batch.end
+
+
+class DrainedApart(Buffer):
+    """Each topic is drained on its own, and time is the highest append time that was folded."""
+
+    def take(self, limit: int) -> Take:
+        for topic in self._topics:
+            records, start = self._records[topic][:limit], self._position[topic]
+            if records:
+                spans = {t: (self._position[t], self._position[t]) for t in self._topics}
+                spans[topic] = (start, records[-1].offset + 1)
+                return Take(records, spans)
+        return Take([], {t: (self._position[t], self._position[t]) for t in self._topics})
+
+    def time_ms(self, taken: Take, grace_ms: int) -> int:
+        if taken.records:
+            return max(record.timestamp for record in taken.records) - 1
+        return max(self._as_of_ms.values()) - grace_ms
+
+
+def _with_buffer(buffer: type[Buffer]) -> type[Lane]:
+    class Planted(Lane):
+        buffer_class = buffer
+
+    return Planted
+
+
+class _DueAlone(_Step):
+    """A score of a timer is named by user and due time alone."""
+
+    def _score(self, cause: str, as_of_ms: int) -> None:
+        super()._score(cause, as_of_ms)
+        if cause == "timer":
+            alone = f"{self.user.key}+{as_of_ms}".encode()
+            output = self.outputs[-1]
+            headers = [(name, alone if name == "ce_id" else value) for name, value in output.headers]
+            self.outputs[-1] = output._replace(headers=headers)
+
+
+class _GuardInUser(_Step):
+    """The guard is the highest offset per origin, kept for each user, in place of the highest offset per sender, kept for the partition."""
+
+    def _seen(self, record: Record, what: Any) -> bool:
+        if header(record, REROUTE_FROM) is None or not isinstance(what, Event):
+            return False
+        topic, partition, offset = origin_of(record)
+        place = f"{what.user}:{topic}/{partition}"
+        if int(offset) <= self.guards.get(place, -1):
+            return True
+        self.guards[place] = int(offset)
+        return False
+
+
+def _with_step(step: type[_Step]) -> Any:
+    class Planted(Flow):
+        def step(self, plan: Plan, reading: Reading, head: Head, users: Mapping[str, bytes | None], due: Sequence[str]) -> Outcome:
+            return step(self, plan, head, users).run(reading, due)
+
+    def build(rules: Rules) -> Flow:
+        return Planted(rules)
+
+    return build
+
+
+PLANTED: dict[str, Variant] = {
+    "save before publish": Variant(lane=SaveBeforePublish),
+    "no plan": Variant(store=NoPlanStore),
+    "no from check": Variant(lane=_with_buffer(NoFromBuffer), store=NoFromStore),
+    "due time alone as an id": Variant(flow=_with_step(_DueAlone)),
+    "guard kept in the user": Variant(flow=_with_step(_GuardInUser)),
+    "sweep by highest append time, topics drained apart": Variant(lane=_with_buffer(DrainedApart)),
+}

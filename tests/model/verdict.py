@@ -1,0 +1,175 @@
+"""What must be true of a history at rest. Each violation has a name; an empty set is what we promise.
+
+Two oracles: one recomputes every step from the accepted plans and the logs, byte for byte; the other knows only the logs, and neither plans nor code of the
+lane: counters, the sum of fates, and silences.
+"""
+
+import json
+from collections import Counter
+from typing import Any
+
+from streams.core.record import FATES, Head, Output
+from streams.core.user import User
+from streams.flow import Flow
+from tests.model.history import History
+
+__all__ = ["verdict"]
+
+Ident = tuple[str, ...]
+
+
+def verdict(history: History, *, exact_outputs: bool = True) -> set[str]:
+    """Names of the promises that this history broke. `exact_outputs` off: after a rolled back store only states, counters and fates are promised."""
+    if history.stuck:
+        return {"stuck"}
+    broken = _counters(history) | _fates(history)
+    expected, states = _follow(history)
+    broken |= states
+    if exact_outputs:
+        broken |= _outputs(history, expected) | _silences(history)
+    return broken
+
+
+def _counters(history: History) -> set[str]:
+    """Each event that reached a log is in its user's counters once (or late, and then in none)."""
+    world, sent = history.world, {}
+    for log in world.logs.values():
+        for entry in log:
+            try:
+                event = json.loads(entry.value or b"")
+            except ValueError:
+                continue
+            sent[event["messageId"]] = event["userId"]
+    wanted, got, late = Counter(sent.values()), Counter[str](), 0
+    scratch = User(world.rules)
+    for p in range(world.rules.partitions):
+        head = world.store.peek(p)
+        assert head is not None
+        late += head.fates.get("late", 0)
+        for key, blob in world.store.rows(p).items():
+            if key.startswith("\x01"):
+                continue
+            scratch.load(key, blob)
+            got[key] += sum(n for kind, n in scratch.lifetime().items() if kind >= 10)
+    if got.total() + late != wanted.total() or any(got[user] > n for user, n in wanted.items()):
+        return {"1 counters"}
+    return set()
+
+
+def _fates(history: History) -> set[str]:
+    """Every record of every log met one fate."""
+    world = history.world
+    for p in range(world.rules.partitions):
+        head = world.store.peek(p)
+        assert head is not None
+        if sum(head.fates.values()) != sum(len(world.logs[topic, p]) for topic in world.rules.topics.inputs):
+            return {"2 fates"}
+    return set()
+
+
+def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
+    """Takes every accepted plan in order, alone: what had to be said, and whether the store holds what that gives."""
+    world, flow, expected, broken = history.world, Flow(history.world.rules), {}, set()
+    for p in range(world.rules.partitions):
+        head = Head(p, "oracle", 0, dict.fromkeys(world.rules.topics.inputs, 0), None, -1, "wall", {}, {})
+        rows: dict[str, bytes] = {}
+        queue: dict[str, int] = {}
+        for number, plan in enumerate(world.chain[p]):
+            if plan.rev != number or any(head.positions[t] != start for t, (start, _) in plan.spans.items()):
+                broken.add("8 the chain of plans has a hole")
+                break
+            records = [r for t, (start, to) in plan.spans.items() for r in world.logs[t, p][start:to]]
+            records.sort(key=lambda r: (r.timestamp, world.rules.topics.inputs.index(r.topic), r.offset))
+            reading = flow.read(records, p)
+            due = [key for at, key in sorted((at, key) for key, at in queue.items()) if at <= plan.time_ms][: plan.due_limit]
+            outcome = flow.step(plan, reading, head, {key: rows.get(key) for key in [*reading.keys, *due]}, due)
+            for key, blob in outcome.users.items():
+                rows[key] = blob  # type: ignore[assignment]
+                if blob is None:
+                    del rows[key]
+            for key, at_ms in outcome.due.items():
+                queue.pop(key, None)
+                if at_ms is not None:
+                    queue[key] = at_ms
+            for output in outcome.outputs:
+                ident, body = _ident(output), _body(output)
+                if expected.setdefault(ident, (body, plan.rev)) != (body, plan.rev):
+                    broken.add("3 same id, other bytes")
+            fates = {name: head.fates.get(name, 0) + n for name, n in zip(FATES, outcome.fates, strict=True)}
+            positions = {t: to for t, (_, to) in plan.spans.items()}
+            head = Head(p, "oracle", plan.rev + 1, positions, None, plan.time_ms, plan.clock, outcome.guards, fates)
+        stored = world.store.peek(p)
+        assert stored is not None
+        if rows != dict(world.store.rows(p)) or stored.guards != head.guards or queue != dict(world.store.queue(p)):
+            broken.add("8 the state is not its history")
+    return expected, broken
+
+
+def _outputs(history: History, expected: dict[Ident, Any]) -> set[str]:
+    """All that had to be said was said; nothing else was; and repeats, also by zombies, are the same to the byte."""
+    broken, heard = set(), set()
+    for output, zombie in history.world.said:
+        ident, body = _ident(output), _body(output)
+        heard.add(ident)
+        if ident not in expected:
+            broken.add("4 phantom")
+        elif expected[ident][0] != body:
+            broken.add("7 a zombie lied" if zombie else "3 same id, other bytes")
+    if set(expected) - heard:
+        broken.add("5 missing")
+    return broken
+
+
+def _silences(history: History) -> set[str]:
+    """Who fell silent was alerted; and no alert was raised while a record appended before it was still unread."""
+    world, broken = history.world, set()
+    counted_at: dict[str, list[tuple[int, int, int]]] = {}  # user -> (partition, append time, revision of the step that read it)
+    for p in range(world.rules.partitions):
+        for plan in world.chain[p]:
+            for topic, (start, to) in plan.spans.items():
+                for entry in world.logs[topic, p][start:to]:
+                    if entry.value and entry.value != b"{":
+                        counted_at.setdefault(json.loads(entry.value)["userId"], []).append((p, entry.timestamp, plan.rev))
+    last: dict[str, tuple[int, str]] = {}
+    for output, _ in world.said:
+        if output.topic != world.rules.topics.alerts:
+            continue
+        alert = json.loads(output.value or b"")
+        if alert["rule"] != "churn_risk":
+            continue
+        user, rev = alert["user_id"], alert["rev"]
+        last[user] = max(last.get(user, (-1, "")), (rev, alert["status"]))
+        if alert["status"] != "firing":
+            continue
+        at_ms = _ms(alert["starts_at"])
+        if any(p == output.partition and appended <= at_ms and read > rev for p, appended, read in counted_at[user]):
+            broken.add("6 false alert")
+    for key in {key for p in range(world.rules.partitions) for key in world.store.rows(p) if not key.startswith("\x01")}:
+        if last.get(key, (-1, ""))[1] != "firing":
+            broken.add("5 a silence was not heard")
+    return broken
+
+
+def _ident(output: Output) -> Ident:
+    headers = dict(output.headers)
+    if "ce_id" in headers:
+        return (output.topic, headers["ce_id"].decode())
+    if "dead-reason" in headers:
+        place = (headers["__connect.errors." + name].decode() for name in ("topic", "partition", "offset"))
+        return (output.topic, *place)
+    if "reroute-from" in headers:
+        return (output.topic, str(output.partition), headers["reroute-from"].decode())
+    return (output.topic, (output.key or b"").decode(), "tombstone")
+
+
+def _body(output: Output) -> Any:
+    """What must be equal in every repeat. A journal line names its owner, so only its plan counts."""
+    if output.topic.endswith("journal.v1"):
+        return json.dumps(json.loads(output.value or b"")["plan"], sort_keys=True)
+    return (output.key, output.value, tuple(output.headers))
+
+
+def _ms(text: str) -> int:
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
