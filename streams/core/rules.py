@@ -39,7 +39,7 @@ class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Strict and frozen: an unknown or missing field is an error that names its path."""
 
 
-class Topics(_Frozen):
+class Topics(_Frozen, frozen=True):
     """Names of the topics. The first three are read, in this lane order; the others are written."""
 
     clickstream: str = "engagement.clickstream.v1"
@@ -59,13 +59,13 @@ class Topics(_Frozen):
         return (self.clickstream, self.campaigns, self.rerouted)
 
 
-class EventType(_Frozen):
+class EventType(_Frozen, frozen=True):
     """One entry of the catalogue. `id` is stored in states for ever: never reuse one for another meaning.
 
     weight    log-points and `ces` weight; 0 = counted, not scored (no active day)
     aliases   other names of the same event (matched without regard to case, spaces, underscores and dashes)
     channel   for campaign events: email, sms, push, webpush, inapp
-    amount    name of the numeric property that is summed (major units, e.g. `revenue`), or several names: the first one present counts; None = none
+    amount    name of the numeric property that is summed (major units, e.g. `revenue`), or several names: the first one present counts
     sign      -1 for refunds
     """
 
@@ -78,7 +78,7 @@ class EventType(_Frozen):
     sign: Literal[1, -1] = 1
 
 
-class Catalogue(_Frozen):
+class Catalogue(_Frozen, frozen=True):
     """All event types. `unknown`: events of a name that is not here are counted as `custom`, or rejected as `unknown_type`."""
 
     types: tuple[EventType, ...]
@@ -87,7 +87,7 @@ class Catalogue(_Frozen):
     minor_units: int = 100
 
 
-class Limits(_Frozen):
+class Limits(_Frozen, frozen=True):
     """Bounds of one record; each violation is one closed reason. Sizes in bytes."""
 
     value_bytes: int = 65_536
@@ -120,8 +120,8 @@ class Limits(_Frozen):
     )
 
 
-class Scoring(_Frozen):
-    """Engagement score: SCORING section 3. `bands` are the lower edges, rising, of the bands named by `band_names` (one more name than edges)."""
+class Scoring(_Frozen, frozen=True):
+    """Engagement score: SCORING section 3. `bands` are the rising lower edges of the bands named by `band_names` (one more name)."""
 
     half_life_days: float = 28.0
     a_ref: float = 5.0
@@ -133,7 +133,7 @@ class Scoring(_Frozen):
     state_bytes: int = 8192
 
 
-class Churn(_Frozen):
+class Churn(_Frozen, frozen=True):
     """Churn probability and its alert: SCORING section 4. Alerted are users with m <= engaged_gap_days and x >= min_active_days."""
 
     horizon_days: float = 30.0
@@ -146,7 +146,7 @@ class Churn(_Frozen):
     rearm_days: float = 15.0
 
 
-class Drop(_Frozen):
+class Drop(_Frozen, frozen=True):
     """Engagement drop of one user: SCORING section 5 (Poisson CUSUM)."""
 
     rho: float = 0.25
@@ -156,7 +156,7 @@ class Drop(_Frozen):
     rearm_days: float = 15.0
 
 
-class Emit(_Frozen):
+class Emit(_Frozen, frozen=True):
     """When a score leaves: WIRE, "Emission"."""
 
     mode: Literal["meaningful", "step", "event"] = "meaningful"
@@ -165,7 +165,7 @@ class Emit(_Frozen):
     alert_max_age_s: int = 3600
 
 
-class Alerts(_Frozen):
+class Alerts(_Frozen, frozen=True):
     """How loud an alert is: severity = steps reached on the risk ladder + steps reached on the value ladder (SCORING section 6).
 
     risk_steps   churn probabilities; each one reached raises the severity by one
@@ -178,7 +178,7 @@ class Alerts(_Frozen):
     severities: tuple[str, ...] = ("info", "warning", "high", "critical")
 
 
-class Rules(_Frozen, kw_only=True):
+class Rules(_Frozen, frozen=True, kw_only=True):
     """What a step reads. `version` is a hash of the content: equal rules have equal versions, on every machine."""
 
     version: str

@@ -1,0 +1,393 @@
+"""Records of the log become events, or the reason why not: names, ids, clocks and amounts are settled here and nowhere else.
+
+Spelling of the input (WIRE.md, DESIGN.md 11): Segment's `track`, `page`, `screen`, `identify`, `alias` and `group`. A campaign event is
+a `track` whose `event` is a name of the catalogue (`Email Opened`), or a verb (`open`) with the channel beside it or in
+`context.channel`. The short form leaves out the type:
+
+    {"event": "open", "channel": "email", "userId": "u1", "messageId": "m1", "timestamp": "2026-01-31T08:00:00Z", "campaignId": "c1"}
+
+Times are RFC 3339 with an offset, or integers: milliseconds since 1970.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Context
+from enum import Enum
+from typing import Final
+
+import cython
+import msgspec
+import xxhash
+
+from streams.core.catalogue import CALLS, CHANNELS, Names
+from streams.core.headers import DEAD_ORIGIN, REROUTE_APPENDED_AT, REROUTE_ORIGIN, STREAMS_CLOCK
+from streams.core.identity import ANONYMOUS, Identities
+from streams.core.payload import Detail, Payload, decode_amount, decode_detail, decode_line, decode_lines, nests_deeper, refusal
+from streams.core.record import Coordinates, Event, Record, Rejected
+from streams.core.rules import CUSTOM, EventType, Rules
+
+__all__ = ["WALL_CLOCK", "Control", "Decoder"]
+
+
+class Control(Enum):
+    """Records that are no events. `WALL`: the partition goes back to the wall clock after a replay."""
+
+    WALL = "wall"
+
+
+WALL_CLOCK: Final = Control.WALL
+
+#: Records parsed in one call. Larger is no faster, and one bad record sends its whole chunk the slow way.
+_CHUNK: Final = 128
+#: Spellings remembered at the most, and the longest one; the catalogue's own come first, so made-up names cannot push them out.
+_SPELLINGS: Final = 4096
+_SPELLING: Final = 256
+#: No member of an object takes fewer bytes: `"":1,`.
+_MEMBER_BYTES: Final = 5
+#: Events of before 2000 or after 2099 are broken clocks, also where no append time says so.
+_OLDEST_MS: Final = 946_684_800_000
+_NEWEST_MS: Final = 4_102_444_800_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: A decimal longer than this is no time in milliseconds.
+_DIGITS: Final = 16
+#: Amounts of up to 28 digits are rounded exactly as written, half to even; no signal is raised, the bounds are checked after.
+_EXACT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[])
+
+_EMPTY: Final = Rejected("empty")
+_TOO_LARGE: Final = Rejected("too_large", "$")
+_TOO_DEEP: Final = Rejected("limit", "$")
+_TOO_MANY: Final = Rejected("limit", "$.properties")
+
+#: Said by the sender of an open or click that no person made.
+_MACHINE: Final = ("machine_open", "suspected_bot_click", "bot")
+_TRUE: Final = (b"true", b'"true"')
+_ABSENT: Final = (b"", b"null")
+_NONE: Final = msgspec.Raw()
+
+
+@cython.cclass
+class _Kind:
+    """What a spelling of an event name means."""
+
+    type_id: cython.int
+    machine_id: cython.int
+    sign: cython.int
+    amounts: tuple[str, ...]
+    verb: cython.bint
+    detailed: cython.bint
+
+    def __init__(self, entry: EventType | None, machine: EventType | None, unknown_id: int, verb: bool) -> None:
+        names = entry.amount if entry is not None else None
+        self.type_id = entry.id if entry is not None else unknown_id
+        self.machine_id = machine.id if machine is not None else 0
+        self.sign = entry.sign if entry is not None else 1
+        self.amounts = (names,) if isinstance(names, str) else names or ()
+        self.verb = verb
+        self.detailed = verb or machine is not None or names is not None
+
+
+@cython.cclass
+class Decoder:
+    """Decodes batches by `rules`. Each record is judged alone: a bad one never changes what another becomes."""
+
+    _names: Names
+    _identities: Identities
+    _kinds: dict[str, _Kind]
+    _verbs: dict[tuple[str, str], _Kind]
+    _calls: dict[str, _Kind]
+    _unknown_id: cython.int
+    _value_bytes: cython.Py_ssize_t
+    _depth: cython.Py_ssize_t
+    _properties: cython.Py_ssize_t
+    _many_bytes: cython.Py_ssize_t
+    _future_ms: cython.longlong
+    _correction_ms: cython.longlong
+    _oldest_ms: cython.longlong
+    _newest_ms: cython.longlong
+    _amount_minor: int
+    _minor_units: int
+
+    def __init__(self, rules: Rules) -> None:
+        limits, catalogue = rules.limits, rules.catalogue
+        self._names = Names(catalogue)
+        self._identities = Identities(limits)
+        self._unknown_id = CUSTOM if catalogue.unknown == "custom" else 0
+        self._value_bytes = limits.value_bytes
+        self._depth = limits.depth
+        self._properties = limits.properties
+        self._many_bytes = limits.properties * _MEMBER_BYTES
+        self._future_ms = limits.future_ms
+        self._correction_ms = limits.clock_correction_ms
+        self._oldest_ms = _OLDEST_MS
+        self._newest_ms = _NEWEST_MS
+        self._amount_minor = limits.amount_minor
+        self._minor_units = catalogue.minor_units
+        spellings = [name for entry in catalogue.types for name in (entry.name, *entry.aliases)]
+        self._kinds = {name: self._kind(self._names.find(name), name) for name in spellings}
+        self._verbs = {}
+        self._calls = {call: self._kind(self._names.call(call), "") for call in CALLS}
+
+    def decode(self, records: Sequence[Record]) -> list[Event | Rejected | Control]:
+        """What each record is, in the same order."""
+        decoded: list[Event | Rejected | Control] = []
+        start: cython.Py_ssize_t
+        i: cython.Py_ssize_t
+        for start in range(0, len(records), _CHUNK):
+            chunk = records[start : start + _CHUNK]
+            payloads = self._together(chunk)
+            if payloads is None:
+                for record in chunk:
+                    decoded.append(self.decode_one(record))
+            else:
+                for i in range(len(payloads)):
+                    decoded.append(self._event(chunk[i], payloads[i]))
+        return decoded
+
+    @cython.ccall
+    def decode_one(self, record: Record) -> Event | Rejected | Control:
+        """What one record is."""
+        refused = self._screen(record)
+        if refused is not None:
+            return refused
+        value = record.value or b""
+        try:
+            value.decode()  # the parser does not look into the strings that it skips
+            payload = decode_line(value)
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+            return refusal(error)
+        return self._event(record, payload)
+
+    @cython.cfunc
+    def _together(self, records: Sequence[Record]) -> list[Payload] | None:
+        """The payloads of all records parsed in one go, or None when they must be parsed one by one.
+
+        Lines pair with records only if there are as many lines as records and none is blank: a value may hold line breaks, and the parser
+        drops blank lines.
+        """
+        values: list[bytes] = []
+        for record in records:
+            if self._screen(record) is not None:
+                return None
+            values.append(record.value or b"")
+        joined = b"\n".join(values)
+        if joined.count(b"\n") != len(values) - 1:
+            return None
+        try:
+            if not joined.isascii():
+                joined.decode()
+            payloads = decode_lines(joined)
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+            return None
+        return payloads if len(payloads) == len(values) else None
+
+    @cython.cfunc
+    def _screen(self, record: Record) -> Rejected | Control | None:
+        """What can be said of a record before its value is parsed."""
+        value = record.value
+        if not value:
+            for name, text in record.headers:
+                if name == STREAMS_CLOCK and text == b"wall":
+                    return WALL_CLOCK
+            return _EMPTY
+        if len(value) > self._value_bytes:
+            return _TOO_LARGE
+        if _opens(value) > self._depth and nests_deeper(value, self._depth):
+            return _TOO_DEEP
+        return None
+
+    @cython.cfunc
+    def _event(self, record: Record, payload: Payload) -> Event | Rejected:
+        """The event of a parsed record. Checked in this order: name, id, clocks, properties; the first fault is the reason."""
+        kind = self._named(payload)
+        if kind is None:
+            return _unnamed(payload)
+        who = self._who(payload)
+        if isinstance(who, Rejected):
+            return who
+        appended_ms, origin, event_clock = _stamp(record) if record.headers else (record.timestamp, b"", False)
+        at_ms = self._when(payload, appended_ms, event_clock)
+        if isinstance(at_ms, Rejected):
+            return at_ms
+
+        type_id, amount = kind.type_id, 0
+        value = record.value or b""
+        if kind.detailed or len(value) > self._many_bytes:
+            what = self._what(value, payload, kind)
+            if isinstance(what, Rejected):
+                return what
+            type_id, amount = what
+        if type_id == 0:
+            return Rejected("unknown_type", "$.event" if payload.event else "$.type")
+
+        if payload.messageId is not None and payload.messageId != "":
+            origin = _text(payload.messageId).encode()
+        elif not origin:
+            origin = str(Coordinates(record.topic, record.partition, record.offset)).encode()
+        return Event(who[0], who[1], type_id, at_ms, xxhash.xxh3_64_intdigest(origin), amount, event_clock)
+
+    @cython.cfunc
+    def _named(self, payload: Payload) -> _Kind | None:
+        """What the event is called, or None when it has no name or an unknown type. A verb is resolved later, with its channel."""
+        event = payload.event
+        if payload.type != "track":
+            if payload.type is not None:
+                return self._calls.get(payload.type)
+            if payload.channel not in CHANNELS:
+                return None
+        if not event:
+            return None
+        kind = self._kinds.get(event)
+        if kind is None:
+            kind = self._kind(self._names.find(event), event)
+            if len(self._kinds) < _SPELLINGS and len(event) <= _SPELLING:
+                self._kinds[event] = kind
+        return kind
+
+    @cython.cfunc
+    def _kind(self, entry: EventType | None, event: str) -> _Kind:
+        machine = self._names.machine(entry) if entry is not None else None
+        return _Kind(entry, machine, self._unknown_id, self._names.is_verb(event))
+
+    @cython.cfunc
+    def _who(self, payload: Payload) -> tuple[str, str] | Rejected:
+        """User key and raw id: the rule of `identity.user_key`."""
+        if payload.userId is not None:
+            raw_id = _text(payload.userId)
+            reason = self._identities.refusal(raw_id)
+            if reason or raw_id.startswith(ANONYMOUS):
+                return Rejected(reason or "bad_id", "$.userId")
+            return raw_id, raw_id
+        if payload.anonymousId is not None:
+            raw_id = _text(payload.anonymousId)
+            reason = self._identities.refusal(raw_id)
+            return Rejected(reason, "$.anonymousId") if reason else (ANONYMOUS + raw_id, raw_id)
+        return Rejected("missing_field", "$.userId")
+
+    @cython.cfunc
+    def _when(self, payload: Payload, appended_ms: cython.longlong, event_clock: cython.bint) -> int | Rejected:
+        """Event time: `timestamp`, less what the sender's clock is ahead of ours; else `receivedAt`, else append time (WIRE.md)."""
+        at_ms: cython.longlong = appended_ms
+        ahead_ms: cython.longlong
+        at = "$.timestamp"
+        if payload.timestamp is not None:
+            at_ms = _millis(payload.timestamp)
+            if payload.sentAt is not None and payload.receivedAt is not None:
+                ahead_ms = _millis(payload.sentAt) - _millis(payload.receivedAt)
+                at_ms -= max(-self._correction_ms, min(self._correction_ms, ahead_ms))
+        elif event_clock:
+            return Rejected("missing_field", at)
+        elif payload.receivedAt is not None:
+            at_ms = _millis(payload.receivedAt)
+            at = "$.receivedAt"
+        if not event_clock and at_ms > appended_ms + self._future_ms:
+            return Rejected("future", at)
+        if at_ms < self._oldest_ms or at_ms >= self._newest_ms:
+            return Rejected("limit", at)
+        return at_ms
+
+    @cython.cfunc
+    def _what(self, value: bytes, payload: Payload, kind: _Kind) -> tuple[int, int] | Rejected:
+        """Type and amount of an event whose properties matter: a second look into the value, which few events need."""
+        try:
+            detail = decode_detail(value)
+        except msgspec.DecodeError as error:
+            return refusal(error)
+        properties = detail.properties or {}
+        if len(properties) > self._properties:
+            return _TOO_MANY
+        if kind.verb:
+            kind = self._on_channel(payload, detail, kind)
+        if kind.machine_id > 0:
+            for flag in _MACHINE:
+                if bytes(properties.get(flag, _NONE)) in _TRUE:
+                    return kind.machine_id, 0
+        for name in kind.amounts:
+            raw = properties.get(name, _NONE)
+            if bytes(raw) not in _ABSENT:
+                minor = self._minor(raw, f"$.properties.{name}")
+                return minor if isinstance(minor, Rejected) else (kind.type_id, kind.sign * minor)
+        return kind.type_id, 0
+
+    @cython.cfunc
+    def _on_channel(self, payload: Payload, detail: Detail, kind: _Kind) -> _Kind:
+        """What a verb means on the channel that the event names; what it means alone when it names none."""
+        channel, event = payload.channel, payload.event
+        if channel not in CHANNELS and detail.context is not None:
+            channel = detail.context.channel
+        if not channel or not event:
+            return kind
+        found = self._verbs.get((channel, event))
+        if found is None:
+            found = self._kind(self._names.find(event, channel), event)
+            if len(self._verbs) < _SPELLINGS and len(event) + len(channel) <= _SPELLING:
+                self._verbs[channel, event] = found
+        return found
+
+    @cython.cfunc
+    def _minor(self, raw: msgspec.Raw, at: str) -> int | Rejected:
+        """A number, or a string that holds one, as minor units: exact, half to even."""
+        try:
+            major = decode_amount(raw)
+        except msgspec.DecodeError as error:
+            return Rejected(refusal(error).reason, at)
+        if not major.is_finite():
+            return Rejected("wrong_type", at)
+        minor = _EXACT.to_integral_value(_EXACT.multiply(major, self._minor_units))
+        return Rejected("limit", at) if abs(minor) > self._amount_minor else int(minor)
+
+
+@cython.cfunc
+def _unnamed(payload: Payload) -> Rejected:
+    """Why an event has no kind."""
+    if payload.type is None:
+        return Rejected("missing_field", "$.type")
+    return Rejected("missing_field", "$.event") if payload.type == "track" else Rejected("unknown_type", "$.type")
+
+
+@cython.cfunc
+def _stamp(record: Record) -> tuple[int, bytes, bool]:
+    """Append time at the origin, the text that names the origin (empty for the record itself), whether the record follows event time."""
+    appended_ms = record.timestamp
+    rerouted = dead = b""
+    event_clock = False
+    for name, text in record.headers:
+        if not text:
+            continue
+        if name == REROUTE_APPENDED_AT and text.isdigit() and len(text) < _DIGITS:
+            appended_ms = int(text)
+        elif name == REROUTE_ORIGIN:
+            rerouted = text
+        elif name == DEAD_ORIGIN:
+            dead = text
+        elif name == STREAMS_CLOCK:
+            event_clock = text == b"event"
+    return appended_ms, dead or rerouted, event_clock
+
+
+@cython.cfunc
+def _text(ident: str | int) -> str:
+    return ident if isinstance(ident, str) else str(ident)
+
+
+@cython.cfunc
+def _millis(moment: datetime | int) -> cython.longlong:
+    """Milliseconds since 1970, rounded down."""
+    if isinstance(moment, int):
+        return moment
+    since = moment - _EPOCH
+    days: cython.longlong = since.days
+    seconds: cython.longlong = since.seconds
+    micros: cython.longlong = since.microseconds
+    return days * 86_400_000 + seconds * 1000 + micros // 1000
+
+
+@cython.cfunc
+def _opens(value: bytes) -> cython.Py_ssize_t:
+    """How many bytes of `value` open an array or an object, strings included."""
+    if not cython.compiled:
+        return value.count(b"{") + value.count(b"[")
+    total: cython.Py_ssize_t = 0
+    byte: cython.uchar
+    for byte in value:
+        total += (byte | 0x20) == 0x7B
+    return total
