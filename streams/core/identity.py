@@ -21,11 +21,36 @@ class Identities:
     """Judges ids by `limits`. An id stays as the tracker spelled it: nothing is trimmed or folded, only compared so."""
 
     _bytes: cython.Py_ssize_t
-    _blocked: frozenset  # type: ignore[type-arg]
+    _blocked: frozenset[str]
+    _lengths: cython.ulonglong
+    _starts: str
 
     def __init__(self, limits: Limits) -> None:
         self._bytes = limits.id_bytes
         self._blocked = frozenset(text.strip().casefold() for text in limits.blocked_ids)
+        self._starts = "".join({text[:1] + text[:1].upper() for text in self._blocked})
+        self._lengths = 0
+        for text in self._blocked:
+            self._lengths |= 1 << min(len(text), 63)
+
+    @cython.ccall
+    def of(self, user_id: str | int | None, anonymous_id: str | int | None) -> tuple[str, str] | Rejected:
+        """User key and raw id: `userId`, else `anon:` + `anonymousId`; `Rejected` when neither may name a user.
+
+        An id that a tracker sent as a JSON integer is its decimal text, as Segment's own libraries make it before they send. A refused
+        `userId` is never replaced by the `anonymousId` beside it: the event would count for the wrong person in silence.
+        """
+        if user_id is not None:
+            raw_id = user_id if isinstance(user_id, str) else str(user_id)
+            reason = self.refusal(raw_id)
+            if reason or (len(raw_id) > 4 and raw_id[4] == ":" and raw_id.startswith(ANONYMOUS)):
+                return Rejected(reason or _BAD, "$.userId")
+            return raw_id, raw_id
+        if anonymous_id is not None:
+            raw_id = anonymous_id if isinstance(anonymous_id, str) else str(anonymous_id)
+            reason = self.refusal(raw_id)
+            return Rejected(reason, "$.anonymousId") if reason else (ANONYMOUS + raw_id, raw_id)
+        return Rejected("missing_field", "$.userId")
 
     @cython.ccall
     def refusal(self, raw_id: str) -> str:
@@ -34,31 +59,35 @@ class Identities:
         Refused are the fillers of broken trackers (`null`, `undefined`, ..., without regard to case and space), unprintable characters,
         and more than `id_bytes` bytes of UTF-8.
         """
-        # One character is four bytes at the most: only long ids are encoded to be measured.
         size: cython.Py_ssize_t = len(raw_id)
-        if size > self._bytes or (size * 4 > self._bytes and len(raw_id.encode("utf-8", "replace")) > self._bytes):
+        # A character is four bytes at the most: only long ids are encoded to be measured.
+        if size * 4 > self._bytes and (size > self._bytes or len(raw_id.encode("utf-8", "replace")) > self._bytes):
             return _BAD
+        if size > 0 and _graphic(raw_id):
+            # Nearly every id is told from all blocked ones by its length (in a set of 64 bits: 63 is "63 or more") or first character.
+            if not (self._lengths >> min(size, 63)) & 1 or raw_id[0] not in self._starts:
+                return ""
         if raw_id.strip().casefold() in self._blocked:
             return _BLOCKED
         return "" if raw_id.isprintable() else _BAD
 
 
-def user_key(user_id: str | int | None, anonymous_id: str | int | None, limits: Limits) -> str | Rejected:
-    """The key of a user: `userId`, else `anon:` + `anonymousId`; `Rejected` when neither may name one.
+@cython.cfunc
+def _graphic(text: str) -> cython.bint:
+    """Whether `text` is all ASCII letters, digits and signs, without spaces."""
+    if not cython.compiled:
+        return text.isascii() and text.isprintable() and " " not in text
+    sign: cython.Py_UCS4
+    for sign in text:
+        if sign <= 32 or sign >= 127:
+            return False
+    return True
 
-    An id that a tracker sent as a JSON integer is its decimal text, as Segment's own libraries make it before they send.
-    A refused `userId` is never replaced by the `anonymousId` beside it: the event would count for the wrong person in silence.
-    """
-    if user_id is not None:
-        raw_id, prefix, at = str(user_id), "", "$.userId"
-    elif anonymous_id is not None:
-        raw_id, prefix, at = str(anonymous_id), ANONYMOUS, "$.anonymousId"
-    else:
-        return Rejected("missing_field", "$.userId")
-    reason = Identities(limits).refusal(raw_id)
-    if not reason and not prefix and raw_id.startswith(ANONYMOUS):
-        reason = _BAD
-    return Rejected(reason, at) if reason else prefix + raw_id
+
+def user_key(user_id: str | int | None, anonymous_id: str | int | None, limits: Limits) -> str | Rejected:
+    """The key of the user that the two ids name: see `Identities.of`."""
+    who = Identities(limits).of(user_id, anonymous_id)
+    return who if isinstance(who, Rejected) else who[0]
 
 
 @cython.ccall
