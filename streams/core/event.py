@@ -1,5 +1,7 @@
 # distutils: extra_compile_args = -O3
 # (compiled, the count of brackets is a vector loop with -O3 and ten times slower without)
+# mypy: disable-error-code="untyped-decorator,no-any-return"
+# (Cython ships no types for its decorators.)
 """Records of the log become events, or the reason why not: names, ids, clocks and amounts are settled here and nowhere else.
 
 Spelling of the input (WIRE.md, DESIGN.md 11): Segment's `track`, `page`, `screen`, `identify`, `alias` and `group`. A campaign event is

@@ -22,17 +22,17 @@ class _Object(msgspec.Struct, frozen=True, gc=False):
     """Any JSON object: its type and grammar are checked, its content is skipped."""
 
 
-class Payload(msgspec.Struct, frozen=True, gc=False):
+class Payload(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The fields that every event is read for; all others are skipped. A repeated key counts as it stands last."""
 
     type: str | None = None
     event: str | None = None
-    userId: str | int | None = None
-    anonymousId: str | int | None = None
-    messageId: str | int | None = None
+    user_id: str | int | None = None
+    anonymous_id: str | int | None = None
+    message_id: str | int | None = None
     timestamp: _Zoned | _Millis | None = None
-    sentAt: _Zoned | _Millis | None = None
-    receivedAt: _Zoned | _Millis | None = None
+    sent_at: _Zoned | _Millis | None = None
+    received_at: _Zoned | _Millis | None = None
     channel: str | None = None
     properties: _Object | None = None
 
