@@ -1,0 +1,315 @@
+"""One user, kept in plain dictionaries and lists, by the definitions of SCORING.md and nothing else."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid5
+
+from tests.logs import Place
+from tests.oracle_events import Said
+
+__all__ = ["COUNTED", "DUPLICATE", "LATE", "NEVER_MS", "OracleUser", "Spoken"]
+
+COUNTED, DUPLICATE, LATE = "counted", "duplicate", "late"
+NEVER_MS: Final = 1 << 52
+DAY_MS: Final = 86_400_000
+MINUTE_MS: Final = 60_000
+SESSION, REVENUE, CUSTOM = 1, 2, 3
+#: name -> (panes, minutes of a pane)
+WINDOWS: Final = {"5m": (5, 1), "1h": (60, 1), "24h": (24, 60), "7d": (7, 1440), "30d": (30, 1440)}
+NAMESPACE: Final = UUID("6f0d6c34-6f5b-5f0e-9d0c-1f4c7e0b7a52")
+RULES: Final = ("churn_risk", "engagement_drop")
+
+
+class Spoken(NamedTuple):
+    """A record that must be on a topic: its id, and the fields that are judged."""
+
+    ident: str
+    user: str
+    rev: int
+    fields: dict[str, Any]
+
+
+@dataclass
+class Slot:
+    """One alert rule of one user."""
+
+    firing: bool = False
+    opened: Place | None = None
+    starts_at_ms: int = 0
+    ends_at_ms: int = -NEVER_MS
+
+
+class OracleUser:
+    """A user as the definitions have it: panes by minute and type, ids in a list, decayed sums by formula."""
+
+    def __init__(self, key: str, rules: dict[str, Any]) -> None:
+        self.key, self.rules = key, rules
+        self.scoring, self.churn_rules, self.drop_rules = rules["scoring"], rules["churn"], rules["drop"]
+        self.weights = {entry["id"]: entry["weight"] for entry in rules["catalogue"]["types"]} | {3: rules["catalogue"]["custom_weight"]}
+        self.panes: Counter[tuple[int, int]] = Counter()  # (minute, type) -> count
+        self.lifetime: Counter[int] = Counter()
+        self.accepted: list[tuple[str, int]] = []  # (id, day on which it was accepted)
+        self.newest_ms = -1
+        self.last: Place | None = None
+        self.first_day = self.last_day = -1
+        self.x, self.gm, self.gw, self.cus, self.pc = 0, 0.0, 0.0, 0.0, 0.0
+        horizon = self.churn_rules["horizon_days"]
+        self.half_lives = (horizon / 4, horizon, 2 * horizon, 4 * horizon)
+        self.s = [0.0] * 4
+        self.points, self.wday = 0.0, 0.0
+        self.slots = (Slot(), Slot())
+        self.said: tuple[float, int, int] | None = None  # score, band and time as last emitted
+        self.band_now = 0
+        self.entry_ms = NEVER_MS
+        self.expired = False
+        self._event_turns: list[tuple[int, bool, int]] = []
+
+    # -- folding ------------------------------------------------------------------------------------------------------
+
+    def fold(self, said: Said, place: Place) -> str:
+        """The event's fate; a counted one is in the state, once."""
+        day, weight = said.at_ms // DAY_MS, self.weights.get(said.type_id, 1.0)
+        if self.newest_ms >= 0 and self._too_old(said.at_ms):
+            return LATE
+        if self._is_duplicate(said.ident):
+            return DUPLICATE
+        self._remember(said.ident, day)
+        self._count_session(said.at_ms)
+        self._count(said.at_ms, said.type_id, 1)
+        if said.amount:
+            self._count(said.at_ms, REVENUE, said.amount)
+        if weight > 0:
+            self._score_points(day, weight)
+        self.newest_ms = max(self.newest_ms, said.at_ms)
+        self.last = place
+        self._resolve(said.at_ms)
+        return COUNTED
+
+    def _count(self, at_ms: int, type_id: int, n: int) -> None:
+        self.panes[at_ms // MINUTE_MS, type_id] += n
+        self.lifetime[type_id] += n
+
+    def _score_points(self, day: int, weight: float) -> None:
+        if self.x == 0:
+            self.first_day = self.last_day = day
+            self.x, self.s, self.points, self.wday = 1, [1.0] * 4, log(1 + weight), weight
+        elif day > self.last_day:
+            self._new_day(day)
+            self.points, self.wday = self.points * 2 ** (-self._gap / self.scoring["half_life_days"]) + log(1 + weight), weight
+        else:
+            self.points += log(1 + self.wday + weight) - log(1 + self.wday)
+            self.wday += weight
+
+    def _new_day(self, day: int) -> None:
+        g = self._gap = day - self.last_day
+        rho, lam, m = self.drop_rules["rho"], self.lam(), self.m()
+        self.pc = min(40.0, max(0.0, self.pc + lam * (1 - rho) * g + log(rho)))
+        self.cus = max(0.0, self.cus + g / m - 1.5)
+        self.gm, self.gw = 0.8 * self.gm + g, 0.8 * self.gw + 1
+        self.s = [s * 2 ** (-g / h) + 1 for s, h in zip(self.s, self.half_lives, strict=True)]
+        self.x, self.last_day = self.x + 1, day
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def r(self, at_ms: int) -> float:
+        """Days of silence."""
+        return max(0.0, at_ms / DAY_MS - self.last_day)
+
+    def exposure(self, j: int, tenure: float) -> float:
+        """E_j: what S_j would be after `tenure` days with a visit on each."""
+        h = self.half_lives[j]
+        return float((1 - 2 ** (-max(tenure, 1.0) / h)) / (1 - 2 ** (-1 / h)))
+
+    def m(self) -> float:
+        return float((self.churn_rules["m0_days"] + self.gm) / (1 + self.gw))
+
+    def lam(self) -> float:
+        return float((self.s[3] + 0.5) / (self.exposure(3, self.last_day - self.first_day) + 14))
+
+    def p0(self, r: float) -> float:
+        """Churn probability after `r` days of silence."""
+        if self.x == 0:
+            return 0.0
+        horizon = self.churn_rules["horizon_days"]
+        s = self.s[2] * 2 ** (-r / self.half_lives[2])
+        e = self.exposure(2, self.last_day - self.first_day + r)
+        base = (2 * horizon + e) / (2 * horizon + e + horizon)
+        return float(base ** (self.churn_rules["r0"] + s))
+
+    def drop(self, r: float) -> float:
+        return float(self.pc + self.lam() * (1 - self.drop_rules["rho"]) * r)
+
+    def engagement(self, r: float) -> float:
+        a = self.points * 2 ** (-r / self.scoring["half_life_days"])
+        return float(100 * a / (a + self.scoring["a_ref"])) if a else 0.0
+
+    def band(self, score: float) -> int:
+        return sum(score >= edge for edge in self.scoring["bands"])
+
+    def counts(self, window: str, at_ms: int) -> dict[int, int]:
+        """Type -> count in the panes floor(t/w)-n+1 .. floor(t/w)."""
+        panes, minutes = WINDOWS[window]
+        last = at_ms // MINUTE_MS // minutes
+        total: Counter[int] = Counter()
+        for (minute, type_id), n in self.panes.items():
+            if last - panes + 1 <= minute // minutes <= last:
+                total[type_id] += n
+        return {type_id: n for type_id, n in total.items() if n}
+
+    def ces(self, window: str, at_ms: int) -> float:
+        return sum(self.weights.get(type_id, 1.0) * n for type_id, n in self.counts(window, at_ms).items() if type_id >= 3)
+
+    # -- what an event is to the user ---------------------------------------------------------------------------------
+
+    def _too_old(self, at_ms: int) -> bool:
+        """Older than the longest window before the user's newest event: of a day that no window holds any more."""
+        return at_ms // DAY_MS < self.newest_ms // DAY_MS - (WINDOWS["30d"][0] - 1)
+
+    def _is_duplicate(self, ident: str) -> bool:
+        """Among the last 256 accepted ids, of those of the user's current and previous active day."""
+        return any(ident == known for known, _ in self.accepted)
+
+    def _remember(self, ident: str, day: int) -> None:
+        self.accepted.append((ident, day))
+        self.accepted = self.accepted[-self.scoring["dedup_ids"] :]
+
+    def _count_session(self, at_ms: int) -> None:
+        """A session begins with an event more than the session gap after the newest one."""
+        if self.newest_ms < 0 or at_ms - self.newest_ms > self.scoring["session_gap_ms"]:
+            self._count(at_ms, SESSION, 1)
+
+    # -- timers and alerts --------------------------------------------------------------------------------------------
+
+    def due_ms(self) -> int:
+        """The next instant at which silence changes something."""
+        return min(at_ms for at_ms, _, _ in self._timers())
+
+    def turns_until(self, bound_ms: int, rev: int, now_ms: int) -> tuple[list[Spoken], int | None]:
+        """Every timer up to `bound_ms` has fired, in order; what was said, and the instant of the last one."""
+        spoken: list[Spoken] = []
+        last_ms = None
+        while not self.expired:
+            at_ms, order, what = min(self._timers())
+            if at_ms > bound_ms:
+                break
+            last_ms = at_ms
+            if what == "expired":
+                self.expired = True
+                for rule in (0, 1):
+                    if self.slots[rule].firing:
+                        self._close(rule, at_ms)
+                        spoken.append(self._alert(rule, "resolved", at_ms, "expired", rev, now_ms))
+            elif what == "band":
+                self.band_now = self.band(self.engagement(self.r(at_ms)))
+            else:
+                slot = self.slots[order]
+                slot.firing, slot.opened, slot.starts_at_ms = True, self.last, at_ms
+                spoken.append(self._alert(order, "firing", at_ms, "silence", rev, now_ms))
+        return spoken, last_ms
+
+    def take_event_turns(self, rev: int, now_ms: int) -> list[Spoken]:
+        """What the last counted event has resolved."""
+        turns, self._event_turns = self._event_turns, []
+        return [self._alert(rule, "resolved", at_ms, "came_back", rev, now_ms) for rule, at_ms in turns]
+
+    def _resolve(self, at_ms: int) -> None:
+        r = self.r(at_ms)
+        for rule, value, off in ((0, self.p0(r), self.churn_rules["theta_off"]), (1, self.drop(r), self.drop_rules["h_off"])):
+            if self.slots[rule].firing and value < off:
+                self._close(rule, at_ms)
+                self._event_turns.append((rule, at_ms))
+
+    def _close(self, rule: int, at_ms: int) -> None:
+        self.slots[rule].firing, self.slots[rule].ends_at_ms = False, at_ms
+
+    def _timers(self) -> list[tuple[int, int, str]]:
+        """(instant, order among equals, what) of everything that silence will bring."""
+        churn, drop = self.churn_rules, self.drop_rules
+        timers = [(self.newest_ms + self.scoring["state_ttl_days"] * DAY_MS if self.newest_ms >= 0 else NEVER_MS, 3, "expired")]
+        if self.x >= churn["min_active_days"] and self.m() <= churn["engaged_gap_days"]:
+            timers.append((self._crossing(0, lambda r: self.p0(r) >= churn["theta_on"], churn["rearm_days"]), 0, "churn"))
+        if self.x >= drop["min_active_days"]:
+            timers.append((self._crossing(1, lambda r: self.drop(r) >= drop["h_on"], drop["rearm_days"]), 1, "drop"))
+        if self.x and self.band_now > 0:
+            edge = self.scoring["bands"][self.band_now - 1]
+            timers.append((self._first(lambda r: self.engagement(r) < edge), 2, "band"))
+        return timers
+
+    def _crossing(self, rule: int, crossed: Callable[[float], bool], rearm_days: float) -> int:
+        slot = self.slots[rule]
+        if slot.firing:
+            return NEVER_MS
+        return max(self._first(crossed), slot.ends_at_ms + round(rearm_days * DAY_MS), self.newest_ms + 1)
+
+    def _first(self, crossed: Callable[[float], bool]) -> int:
+        """The first millisecond of silence at which `crossed`, which never turns back; by halving."""
+        low, high = self.last_day * DAY_MS, self.last_day * DAY_MS + 40_000 * DAY_MS
+        if not crossed(self.r(high)):
+            return NEVER_MS
+        while low < high:
+            middle = (low + high) // 2
+            if crossed(self.r(middle)):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def emission(self, at_ms: int) -> str:
+        """Why a score leaves after a step, or an empty text."""
+        score = self.engagement(self.r(at_ms))
+        if self.said is None or abs(score - self.said[0]) >= self.rules["emit"]["min_delta"]:
+            return "event"
+        if self.band(score) != self.said[1]:
+            return "band"
+        return "interval" if at_ms - self.said[2] >= self.rules["emit"]["max_interval_s"] * 1000 else ""
+
+    def score(self, cause: str, as_of_ms: int, rev: int) -> Spoken:
+        """The score record as of `as_of_ms`, which counts as said from now on."""
+        r = self.r(as_of_ms)
+        score = self.engagement(r)
+        self.said = (score, self.band(score), as_of_ms)
+        ident = f"{self.key}@{self.last}" + (f"+{as_of_ms}" if cause == "timer" else "")
+        names = {entry["id"]: entry["name"] for entry in self.rules["catalogue"]["types"]} | {CUSTOM: "custom"}
+        fields = {
+            "user_id": self.key,
+            "as_of_ms": as_of_ms,
+            "engagement_score": score,
+            "band": self.scoring["band_names"][self.band(score)],
+            "churn_probability": self.p0(r),
+            "ces": {window: self.ces(window, as_of_ms) for window in WINDOWS},
+            "counts": {
+                window: {names[type_id]: n for type_id, n in self.counts(window, as_of_ms).items() if type_id >= CUSTOM} for window in ("24h", "30d")
+            },
+            "sessions_30d": self.counts("30d", as_of_ms).get(SESSION, 0),
+            "revenue_30d_minor": self.counts("30d", as_of_ms).get(REVENUE, 0),
+            "cause": cause,
+        }
+        return Spoken(ident, self.key, rev, fields)
+
+    def _alert(self, rule: int, status: str, at_ms: int, cause: str, rev: int, now_ms: int) -> Spoken:
+        slot, r = self.slots[rule], self.r(at_ms)
+        risk, alerts = self.p0(r), self.rules["alerts"]
+        revenue = self.counts("30d", at_ms).get(REVENUE, 0) or self.lifetime[REVENUE]
+        value = sum(revenue >= step for step in alerts["value_steps_minor"])
+        level = value + sum(risk >= step for step in alerts["risk_steps"])
+        ident = str(uuid5(NAMESPACE, f"{self.rules['app_id']}|{self.key}|{RULES[rule]}|{slot.opened}"))
+        fields = {
+            "user_id": self.key,
+            "rule": RULES[rule],
+            "status": status,
+            "cause": cause,
+            "risk": risk,
+            "judged": risk if rule == 0 else self.drop(r),
+            "band": self.scoring["band_names"][self.band(self.engagement(r))],
+            "value_band": alerts["value_bands"][value],
+            "severity": alerts["severities"][min(level, len(alerts["severities"]) - 1)],
+            "starts_at_ms": slot.starts_at_ms,
+            "ends_at_ms": at_ms if status == "resolved" else None,
+            "stale": now_ms - at_ms > self.rules["emit"]["alert_max_age_s"] * 1000,
+        }
+        return Spoken(ident, self.key, rev, fields)
