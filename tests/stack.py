@@ -43,23 +43,15 @@ def kafka_jars() -> Path:
     if not shutil.which("java"):
         raise NotRun("Apache Kafka needs a Java runtime, version 17 or later (`java` is not on the path)")
     jars.parent.mkdir(exist_ok=True)
-    with jars.with_suffix(".lock").open("w") as lock:
+    with jars.with_name(jars.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs side by side fetch once
         if not jars.is_dir():
             if not shutil.which("mvn"):
                 raise NotRun("Apache Kafka's jars are fetched by Maven (`mvn` is not on the path)")
-            fetched = jars.with_suffix(".part")
+            fetched = jars.with_name(jars.name + ".part")
             shutil.rmtree(fetched, ignore_errors=True)
-            command = [
-                "mvn",
-                "-q",
-                "-B",
-                "-f",
-                POM,
-                "dependency:copy-dependencies",
-                "-DincludeScope=runtime",
-                f"-DoutputDirectory={fetched}",
-            ]
+            fetch = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
+            command = ["mvn", "-q", "-B", "-f", str(POM), *fetch]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 raise NotRun(f"Maven could not fetch Apache Kafka:\n{(done.stdout + done.stderr)[-2000:]}")
