@@ -1,0 +1,237 @@
+"""Everything that is configured: `config/*.yaml` and the environment, read once, checked whole, frozen."""
+
+import hashlib
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+
+from streams.checks import check_all
+from streams.configfile import did_you_mean, read_file, to_struct
+from streams.core.rules import Catalogue, EventType, Rules, Scoring, Topics
+from streams.errors import ConfigError
+from streams.settings_files import Example, Kafka, RiskFile, ScoringFile, StreamsFile, TopicsFile, TopicSpec, Worker
+
+__all__ = ["Example", "Kafka", "Secret", "Settings", "TopicSpec", "Worker", "load"]
+
+#: The files of `config/` travel inside the package under this name, for those who bring none of their own.
+_SHIPPED: Final = Path(__file__).parent / "_config"
+_FAST_WAIT_MS: Final = 5
+
+
+class Secret:
+    """A word that is never shown: not in `repr`, not in logs, not in a dump of the settings."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process was told. `examples` are the worked examples of the rule files: (file, example)."""
+
+    rules: Rules
+    worker: Worker
+    kafka: Kafka
+    kafka_password: Secret | None
+    topics: Mapping[str, TopicSpec]
+    replication: int | None
+    broker: str
+    redis: Secret
+    instance: str
+    examples: tuple[tuple[str, Example], ...]
+    folder: Path
+
+    @property
+    def redis_place(self) -> str:
+        """Where Redis is, for people: without name and password."""
+        url = urlsplit(self.redis.reveal())
+        return f"{url.hostname or ''}:{url.port or 6379}{url.path}"
+
+    def kafka_options(self) -> dict[str, Any]:
+        """The keyword arguments of any aiokafka client that say where the broker is and how to speak to it."""
+        options: dict[str, Any] = {"bootstrap_servers": self.broker, "security_protocol": self.kafka.security_protocol}
+        if self.kafka.security_protocol in ("SSL", "SASL_SSL"):
+            from aiokafka.helpers import create_ssl_context
+
+            try:
+                options["ssl_context"] = create_ssl_context(
+                    cafile=self.kafka.ssl_cafile, certfile=self.kafka.ssl_certfile, keyfile=self.kafka.ssl_keyfile
+                )
+            except (OSError, ValueError) as error:
+                raise ConfigError(
+                    f"certificate or key cannot be used ({type(error).__name__})", file="streams.yaml", path="kafka"
+                ) from None
+        if self.kafka.sasl_mechanism is not None:
+            options |= {
+                "sasl_mechanism": self.kafka.sasl_mechanism,
+                "sasl_plain_username": self.kafka.sasl_username,
+                "sasl_plain_password": self.kafka_password.reveal() if self.kafka_password else None,
+            }
+        return options
+
+
+def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None = None) -> Settings:
+    """The settings of `folder`, else of `STREAMS_CONFIG`, else of `./config` if there is one, else those shipped with the package.
+
+    Files that `folder` lacks are taken as shipped. `partitions` overrides topics.yaml (the demo runs on fewer).
+    """
+    place = _folder(folder, env)
+    streams = _streams(place)
+    topics = to_struct(_content(place, "topics.yaml"), TopicsFile, "topics.yaml")
+    scoring = to_struct(_content(place, "scoring.yaml"), ScoringFile, "scoring.yaml")
+    risk = to_struct(_content(place, "risk.yaml"), RiskFile, "risk.yaml")
+    catalogue = to_struct(_content(place, "catalogue.yaml"), Catalogue, "catalogue.yaml")
+    if partitions is not None:
+        topics = msgspec.structs.replace(topics, partitions=partitions)
+    specs = {role: getattr(topics.topics, role) for role in topics.topics.__struct_fields__}
+    check_all(streams, topics, scoring, risk, catalogue)
+
+    rules = Rules(
+        version="",
+        app_id=streams.app_id,
+        partitions=topics.partitions,
+        topics=Topics(**{role: spec.name for role, spec in specs.items()}),
+        catalogue=_weighed(catalogue, scoring.weights),
+        limits=streams.limits,
+        scoring=_scoring(scoring, streams),
+        churn=risk.churn,
+        drop=risk.drop,
+        alerts=risk.alerts,
+        emit=streams.emit,
+    )
+    examples = [("scoring.yaml", example) for example in scoring.examples] + [("risk.yaml", example) for example in risk.examples]
+    return Settings(
+        rules=msgspec.structs.replace(rules, version=_version(rules)),
+        worker=streams.worker,
+        kafka=streams.kafka,
+        kafka_password=_kafka_password(streams.kafka, env),
+        topics=specs,
+        replication=topics.replication,
+        broker=_broker(env),
+        redis=_redis(env),
+        instance=_instance(env),
+        examples=tuple(examples),
+        folder=place,
+    )
+
+
+def _folder(folder: Path | None, env: Mapping[str, str]) -> Path:
+    named = folder or (Path(env["STREAMS_CONFIG"]) if env.get("STREAMS_CONFIG") else None)
+    if named is not None:
+        if not named.is_dir():
+            raise ConfigError("is not a folder", file=str(named))
+        return named
+    return here if (here := Path("config")).joinpath("streams.yaml").is_file() else _SHIPPED
+
+
+def _content(place: Path, file: str) -> dict[str, Any]:
+    own = place / file
+    return read_file(own if own.exists() else _SHIPPED / file)
+
+
+def _streams(place: Path) -> StreamsFile:
+    """streams.yaml; a profile only fills in what the file leaves open."""
+    content = _content(place, "streams.yaml")
+    worker = content.get("worker")
+    if isinstance(worker, dict) and worker.get("profile") == "fast":
+        content["worker"] = {"fetch_max_wait_ms": _FAST_WAIT_MS, **worker}
+    return to_struct(content, StreamsFile, "streams.yaml")
+
+
+def _weighed(catalogue: Catalogue, weights: Mapping[str, float]) -> Catalogue:
+    """The catalogue with the weights of scoring.yaml."""
+    known = {entry.name for entry in catalogue.types}
+    for name in weights:
+        if name not in known:
+            message = f"is not an event of catalogue.yaml{did_you_mean(name, known)}"
+            raise ConfigError(message, file="scoring.yaml", path=f"weights.{name}")
+    types: list[EventType] = [
+        msgspec.structs.replace(entry, weight=float(weights.get(entry.name, entry.weight))) for entry in catalogue.types
+    ]
+    return msgspec.structs.replace(catalogue, types=tuple(types))
+
+
+def _scoring(scoring: ScoringFile, streams: StreamsFile) -> Scoring:
+    return Scoring(
+        half_life_days=scoring.half_life_days,
+        a_ref=scoring.a_ref,
+        bands=tuple(band.start for band in scoring.bands[1:]),
+        band_names=tuple(band.name for band in scoring.bands),
+        session_gap_ms=round(scoring.session_gap_minutes * 60_000),
+        state_ttl_days=streams.state.ttl_days,
+        dedup_ids=streams.state.dedup_ids,
+        state_bytes=streams.state.max_bytes,
+    )
+
+
+def _version(rules: Rules) -> str:
+    """The first 12 hex digits of a hash of everything in `rules`: equal content, equal version, on every machine."""
+    return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()[:12]
+
+
+def _secret(env: Mapping[str, str], name: str) -> Secret | None:
+    """The secret in `name`, or in the file that `name`_FILE names."""
+    file = env.get(f"{name}_FILE")
+    if file and env.get(name):
+        raise ConfigError(f"give either {name} or {name}_FILE, not both", file="environment", path=name)
+    if file:
+        try:
+            return Secret(Path(file).read_text(encoding="utf-8").rstrip("\r\n"))
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError("names a file that cannot be read", file="environment", path=f"{name}_FILE") from None
+    return Secret(env[name]) if env.get(name) else None
+
+
+def _kafka_password(kafka: Kafka, env: Mapping[str, str]) -> Secret | None:
+    password = _secret(env, "STREAMS_KAFKA_PASSWORD")
+    if kafka.sasl_mechanism is not None and password is None:
+        message = f"is needed, because streams.yaml asks for {kafka.sasl_mechanism}"
+        raise ConfigError(message, file="environment", path="STREAMS_KAFKA_PASSWORD")
+    return password
+
+
+def _broker(env: Mapping[str, str]) -> str:
+    broker = env.get("STREAMS_BROKER") or "127.0.0.1:9092"
+    for place in broker.split(","):
+        host, _, port = place.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ConfigError("must be host:port, or several with commas between them", file="environment", path="STREAMS_BROKER")
+    return ",".join(place.strip() for place in broker.split(","))
+
+
+def _redis(env: Mapping[str, str]) -> Secret:
+    text = env.get("STREAMS_REDIS") or "redis://127.0.0.1:6379/0"
+    try:
+        url = urlsplit(text)
+        _ = url.port  # raises when it is none
+    except ValueError:
+        url = urlsplit("")
+    if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
+        raise ConfigError("must be a URL such as redis://host:6379/0, or rediss:// for TLS", file="environment", path="STREAMS_REDIS")
+    password = _secret(env, "STREAMS_REDIS_PASSWORD")
+    if password is not None:
+        place = url.netloc.rpartition("@")[2]
+        url = url._replace(netloc=f"{quote(url.username or '', safe='')}:{quote(password.reveal(), safe='')}@{place}")
+        text = urlunsplit(url)
+    return Secret(text)
+
+
+def _instance(env: Mapping[str, str]) -> str:
+    """The name under which a restarted worker is known again (Kafka's static membership)."""
+    name = env.get("STREAMS_INSTANCE") or socket.gethostname()
+    if not name.isprintable() or len(name) > 200:
+        raise ConfigError("must be a printable name of at most 200 characters", file="environment", path="STREAMS_INSTANCE")
+    return name
