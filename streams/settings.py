@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from streams.core.rules import Catalogue, EventType, Rules, Scoring, Topics
 from streams.errors import ConfigError
 from streams.settings_files import Example, Kafka, RiskFile, ScoringFile, StreamsFile, TopicsFile, TopicSpec, Worker
 
-__all__ = ["Example", "Kafka", "Secret", "Settings", "TopicSpec", "Worker", "load"]
+__all__ = ["Example", "Kafka", "KafkaAccess", "Secret", "Settings", "TopicSpec", "Worker", "load"]
 
 #: The files of `config/` travel inside the package under this name, for those who bring none of their own.
 _SHIPPED: Final = Path(__file__).parent / "_config"
@@ -39,17 +40,49 @@ class Secret:
     __str__ = __repr__
 
 
+class KafkaAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """How any client of Kafka speaks to the broker."""
+
+    settings: Kafka = Kafka()
+    password: Secret | None = None
+
+    @property
+    def idempotence(self) -> bool:
+        """Whether producers are idempotent. Off only for the embedded broker, which cannot do it."""
+        return self.settings.idempotence
+
+    def client(self) -> dict[str, Any]:
+        """Keyword arguments of aiokafka's consumer, producer and admin client, beside `bootstrap_servers`."""
+        kafka = self.settings
+        options: dict[str, Any] = {"security_protocol": kafka.security_protocol}
+        if kafka.security_protocol in ("SSL", "SASL_SSL"):
+            options["ssl_context"] = _tls(kafka)
+        if kafka.sasl_mechanism is not None:
+            options |= {
+                "sasl_mechanism": kafka.sasl_mechanism,
+                "sasl_plain_username": kafka.sasl_username,
+                "sasl_plain_password": self.password.reveal() if self.password else None,
+            }
+        return options
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process was told. `examples` are the worked examples of the rule files: (file, example)."""
+    """What the process was told.
+
+    topics      role -> the topic as it should be
+    replication copies of each partition; None: the broker's default
+    redis       URL, with the password if there is one: use `redis_place` to show it
+    examples    the worked examples of the rule files: (file, example)
+    folder      where the files were read
+    """
 
     rules: Rules
     worker: Worker
-    kafka: Kafka
-    kafka_password: Secret | None
+    kafka: KafkaAccess
     topics: Mapping[str, TopicSpec]
     replication: int | None
     broker: str
-    redis: Secret
+    redis: str
     instance: str
     examples: tuple[tuple[str, Example], ...]
     folder: Path
@@ -57,30 +90,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def redis_place(self) -> str:
         """Where Redis is, for people: without name and password."""
-        url = urlsplit(self.redis.reveal())
+        url = urlsplit(self.redis)
         return f"{url.hostname or ''}:{url.port or 6379}{url.path}"
 
-    def kafka_options(self) -> dict[str, Any]:
-        """The keyword arguments of any aiokafka client that say where the broker is and how to speak to it."""
-        options: dict[str, Any] = {"bootstrap_servers": self.broker, "security_protocol": self.kafka.security_protocol}
-        if self.kafka.security_protocol in ("SSL", "SASL_SSL"):
-            from aiokafka.helpers import create_ssl_context
-
-            try:
-                options["ssl_context"] = create_ssl_context(
-                    cafile=self.kafka.ssl_cafile, certfile=self.kafka.ssl_certfile, keyfile=self.kafka.ssl_keyfile
-                )
-            except (OSError, ValueError) as error:
-                raise ConfigError(
-                    f"certificate or key cannot be used ({type(error).__name__})", file="streams.yaml", path="kafka"
-                ) from None
-        if self.kafka.sasl_mechanism is not None:
-            options |= {
-                "sasl_mechanism": self.kafka.sasl_mechanism,
-                "sasl_plain_username": self.kafka.sasl_username,
-                "sasl_plain_password": self.kafka_password.reveal() if self.kafka_password else None,
-            }
-        return options
+    def __repr__(self) -> str:
+        return f"Settings({self.rules.app_id}, rules {self.rules.version}, {self.broker}, {self.redis_place}, from {self.folder})"
 
 
 def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None = None) -> Settings:
@@ -116,8 +130,7 @@ def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None 
     return Settings(
         rules=msgspec.structs.replace(rules, version=_version(rules)),
         worker=streams.worker,
-        kafka=streams.kafka,
-        kafka_password=_kafka_password(streams.kafka, env),
+        kafka=KafkaAccess(settings=streams.kafka, password=_kafka_password(streams.kafka, env)),
         topics=specs,
         replication=topics.replication,
         broker=_broker(env),
@@ -149,6 +162,16 @@ def _streams(place: Path) -> StreamsFile:
     if isinstance(worker, dict) and worker.get("profile") == "fast":
         content["worker"] = {"fetch_max_wait_ms": _FAST_WAIT_MS, **worker}
     return to_struct(content, StreamsFile, "streams.yaml")
+
+
+def _tls(kafka: Kafka) -> ssl.SSLContext:
+    from aiokafka.helpers import create_ssl_context  # here, so that `streams check --offline` starts without Kafka's client
+
+    try:
+        context: ssl.SSLContext = create_ssl_context(cafile=kafka.ssl_cafile, certfile=kafka.ssl_certfile, keyfile=kafka.ssl_keyfile)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"names a certificate or key that cannot be used ({error})", file="streams.yaml", path="kafka") from None
+    return context
 
 
 def _weighed(catalogue: Catalogue, weights: Mapping[str, float]) -> Catalogue:
@@ -212,7 +235,7 @@ def _broker(env: Mapping[str, str]) -> str:
     return ",".join(place.strip() for place in broker.split(","))
 
 
-def _redis(env: Mapping[str, str]) -> Secret:
+def _redis(env: Mapping[str, str]) -> str:
     text = env.get("STREAMS_REDIS") or "redis://127.0.0.1:6379/0"
     try:
         url = urlsplit(text)
@@ -226,7 +249,7 @@ def _redis(env: Mapping[str, str]) -> Secret:
         place = url.netloc.rpartition("@")[2]
         url = url._replace(netloc=f"{quote(url.username or '', safe='')}:{quote(password.reveal(), safe='')}@{place}")
         text = urlunsplit(url)
-    return Secret(text)
+    return text
 
 
 def _instance(env: Mapping[str, str]) -> str:

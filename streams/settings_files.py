@@ -36,6 +36,7 @@ class Kafka(_File, frozen=True, kw_only=True):
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
+    idempotence: bool = True
 
 
 class Worker(_File, frozen=True, kw_only=True):
