@@ -1,0 +1,112 @@
+"""Kafka and Redis for commands: they answer within seconds, or the command ends and says which address did not and what to do.
+
+A worker waits for its servers; a person at a terminal does not. Every path here ends within `DEADLINE_S`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from streams.errors import Unavailable
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+__all__ = ["DEADLINE_S", "kafka_trouble", "open_consumer", "open_producer", "open_redis", "redis_trouble"]
+
+#: Long enough for a TLS handshake over a slow line, short enough that nobody wonders whether the command hangs.
+DEADLINE_S: Final = 2.5
+
+
+@asynccontextmanager
+async def open_redis(settings: "Settings") -> AsyncIterator[Redis]:
+    """A client that has answered a ping. Raises `Unavailable` when Redis does not answer, here or later in the block."""
+    client: Redis = Redis.from_url(
+        settings.redis, socket_timeout=DEADLINE_S, socket_connect_timeout=DEADLINE_S, retry=Retry(NoBackoff(), 0), protocol=2
+    )
+    try:
+        with redis_trouble(settings):
+            await asyncio.wait_for(client.ping(), DEADLINE_S)
+            yield client
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def open_consumer(settings: "Settings", **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group. Raises `Unavailable` when Kafka does not answer, here or later in the block."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker, **settings.kafka.client(), enable_auto_commit=False, request_timeout_ms=15_000, **options
+    )
+    with kafka_trouble(settings):
+        async with _started(consumer):
+            yield consumer
+
+
+@asynccontextmanager
+async def open_producer(settings: "Settings", **options: Any) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that waits for all replicas; idempotent, so that a retry does not repeat a record, wherever the broker can do it."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.broker,
+        **settings.kafka.client(),
+        acks="all",
+        enable_idempotence=settings.kafka.idempotence,
+        request_timeout_ms=15_000,
+        **options,
+    )
+    with kafka_trouble(settings):
+        async with _started(producer):
+            yield producer
+
+
+@contextmanager
+def redis_trouble(settings: "Settings") -> Iterator[None]:
+    """What redis-py raises becomes `Unavailable` with the address and what to do."""
+    try:
+        yield
+    except (RedisError, TimeoutError, OSError) as problem:
+        raise Unavailable(
+            f"Redis at {settings.redis_place} does not answer ({_why(problem)}). Start it, or say where it is: STREAMS_REDIS"
+        ) from problem
+
+
+@contextmanager
+def kafka_trouble(settings: "Settings") -> Iterator[None]:
+    """What aiokafka raises becomes `Unavailable` with the address and what to do."""
+    try:
+        yield
+    except (KafkaError, TimeoutError, OSError) as problem:
+        raise Unavailable(
+            f"Kafka at {settings.broker} does not answer ({_why(problem)}). Start it, or say where it is: STREAMS_BROKER"
+        ) from problem
+
+
+@asynccontextmanager
+async def _started(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator[None]:
+    # aiokafka logs what it also raises, and a command says it in one line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        await asyncio.wait_for(client.start(), DEADLINE_S)
+        yield
+    finally:
+        await asyncio.wait_for(client.stop(), DEADLINE_S)
+
+
+def _why(problem: BaseException) -> str:
+    """The innermost cause in few words."""
+    if isinstance(problem, TimeoutError) or type(problem).__name__ == "TimeoutError":
+        return f"no answer within {DEADLINE_S:g} s"
+    text = " ".join(str(problem).split())
+    for known in ("refused", "Name or service not known", "Temporary failure in name resolution", "No route to host"):
+        if known.lower() in text.lower():
+            return {"refused": "connection refused", "No route to host": "no route to host"}.get(known, "the name is not known")
+    return text[:160] or type(problem).__name__
