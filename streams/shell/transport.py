@@ -1,0 +1,199 @@
+"""The Faust transport `kafka-batches://`: one event is one fetched batch, lanes say where to read, and the committed offset follows what
+they saved.
+
+Faust keeps what it is good at: the group, the assignment, agents, tables, start and stop. What it does per message and what it believes
+about offsets is replaced here; `tests/unit/test_canaries.py` holds the version of each of its methods that this was written against.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode.utils.futures import notify
+
+from streams.errors import ConfigError
+from streams.shell.batches import RecordBatch
+from streams.shell.fetching import ConsumerThread
+from streams.shell.ports import Bounds, Caught
+from streams.shell.source import KafkaSource
+
+if TYPE_CHECKING:
+    from streams.shell.engine import StreamsApp
+
+__all__ = ["Consumer", "Lanes", "Transport"]
+
+log = logging.getLogger(__name__)
+
+
+class Lanes(Protocol):
+    """Whoever runs a lane per partition number. Called in the main loop."""
+
+    def open(self, sources: Mapping[int, KafkaSource]) -> None:
+        """These partitions are ours: a lane runs on each source. Returns at once (the group waits for it). Nothing is fetched for a lane
+        before it has called `seek` on its source."""
+
+    async def close(self, partitions: Collection[int]) -> None:
+        """No lane of `partitions` runs any more; each has finished its step, whose `saved` still counts. Cancelled when it takes too long:
+        then the lanes must be abandoned where they are (the head in the store fences them)."""
+
+
+class WallClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Consumer(driver.Consumer):
+    """The main loop's side of the consumer; a `Feed` for the sources of all lanes."""
+
+    app: "StreamsApp"
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.sources: dict[int, KafkaSource] = {}
+        self._saved: dict[TP, int] = {}
+        self._epochs = itertools.count(1)
+        super().__init__(*args, **options)
+        self._thread.on_caught = self._on_caught
+
+    def offer(self, batch: RecordBatch) -> None:
+        """The batch is with the lane of its partition, if there is one. Never raises: the agent has nothing to decide."""
+        source = self.sources.get(batch.partition)
+        if source is not None:
+            source.offer(batch)
+
+    # Partitions come and go.
+
+    async def perform_seek(self) -> None:
+        """Every assigned partition number has a lane. Where to read is not Kafka's committed offset: each lane seeks by itself when it
+        knows."""
+        assigned = self.assignment()
+        topics = self.app.inputs
+        numbers = {tp.partition for tp in assigned if tp.topic in topics}
+        for number in numbers:
+            missing = [topic for topic in topics if TP(topic, number) not in assigned]
+            if missing:
+                raise ConfigError(
+                    f"{missing[0]} has no partition {number}: input topics need equal numbers of partitions", file="topics.yaml"
+                )
+        budget_bytes = self.app.fetch.budget_bytes
+        opened = {n: KafkaSource(n, topics, self, WallClock(), budget_bytes=budget_bytes) for n in sorted(numbers - self.sources.keys())}
+        self.sources.update(opened)
+        self.app.lanes.open(opened)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """The lanes of `revoked` have ended, Kafka knows what they saved, and nothing of theirs is committed from here on."""
+        await self.close_lanes({tp.partition for tp in revoked})
+        await self.force_commit()
+        for tp in revoked:
+            self._saved.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    async def close_lanes(self, partitions: Collection[int] | None = None) -> None:
+        """The lanes of `partitions` (all of them when None) have ended, or `close_s` has passed."""
+        leaving = {n: source for n, source in self.sources.items() if partitions is None or n in partitions}
+        if not leaving:
+            return
+        closing = asyncio.ensure_future(self.app.lanes.close(leaving.keys()))
+        await asyncio.sleep(0)  # the lanes have been told
+        for source in leaving.values():
+            source.wake()
+        try:
+            async with asyncio.timeout(self.app.fetch.close_s):
+                await closing
+        except TimeoutError:
+            log.warning("lanes %s did not end in time; they are left to the fence", sorted(leaving))
+        for number, source in leaving.items():
+            source.close()
+            self.sources.pop(number, None)
+
+    # Records.
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Batches flow to the agents until somebody stops. Faust's own loop starts four tasks per message, drops what lies below an offset
+        it remembers, and counts gaps; batches carry their positions, so the lanes see for themselves."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow.wait())
+                batches: Mapping[TP, Any] = await self._thread.batches()
+                for tp, batch in self.scheduler.iterate(batches):
+                    await self.callback(self._to_message(tp, batch))
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
+    def ack(self, message: Any) -> bool:
+        """The message has been handed on. That says nothing about offsets: `saved` does."""
+        first = not message.acked
+        message.acked = True
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+        return first
+
+    # Offsets.
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """What the lanes have saved since the last commit. Backwards too: a store that was rolled back makes lag, and it should be seen."""
+        return {tp: offset for tp, offset in self._saved.items() if self._committed_offset[tp] != offset}
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return await self._thread.commit(offsets)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust would complain of streams that are quiet. Whether lanes get on is watched by `stalled`."""
+
+    def stalled(self, limit_s: float) -> str | None:
+        """Which lane has had records (or no position) for longer than `limit_s` without saving anything; None when all get on."""
+        now_ms = WallClock().now_ms()
+        for number, source in self.sources.items():
+            since_ms = source.waiting_since_ms
+            if since_ms is not None and now_ms - since_ms > 1000 * limit_s:
+                return f"lane {number} has not saved anything for {(now_ms - since_ms) // 1000} s, {source.size_bytes} bytes wait"
+        return None
+
+    # The `Feed` of the sources.
+
+    @property
+    def caught(self) -> Mapping[TP, Caught]:
+        return self._thread.caught
+
+    async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, Bounds]:
+        return await self._thread.bounds(tps)
+
+    def new_epoch(self) -> int:
+        return next(self._epochs)
+
+    async def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
+        await self._thread.seek_to(positions, epoch)
+
+    def pause(self, tps: Iterable[TP]) -> None:
+        self._thread.pause(tps)
+
+    def resume(self, tps: Iterable[TP]) -> None:
+        self._thread.resume(tps)
+
+    def saved(self, positions: Mapping[TP, int]) -> None:
+        self._saved.update(positions)
+
+    # Helpers.
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _on_caught(self, tp: TP) -> None:
+        self.loop.call_soon_threadsafe(self._wake, tp.partition)
+
+    def _wake(self, partition: int) -> None:
+        if partition in self.sources:
+            self.sources[partition].wake()
+
+
+class Transport(driver.Transport):
+    """What `broker="kafka-batches://host:port"` means to Faust."""
+
+    Consumer = Consumer
