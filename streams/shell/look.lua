@@ -1,0 +1,3 @@
+-- The head, read only.
+-- KEYS head, due
+return seen(KEYS[1], KEYS[2])

@@ -1,0 +1,119 @@
+"""The store of a worker's partitions on Redis: each method is one script, atomic, and refused unless the head is the expected one."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from streams.core.record import NEVER_MS, Head, Outcome, Plan
+from streams.shell.heads import HEAD_VERSION, Keys, after_move, after_save, decode_head, encode_body, encode_plan, encode_positions
+from streams.shell.ports import Loaded
+from streams.shell.redislink import RedisLink, Request, Script
+
+__all__ = ["PartitionStore"]
+
+_OPEN: Final = Script("open")
+_LOOK: Final = Script("look")
+_CREATE: Final = Script("create")
+_MOVE: Final = Script("move")
+_PLAN: Final = Script("plan")
+_SAVE: Final = Script("save")
+
+
+class PartitionStore:
+    """`ports.Store` on Redis. A full disk or a server that is down for an hour is waited for; `trouble` says so meanwhile."""
+
+    def __init__(self, app_id: str, url: str, *, timeout_s: float = 5.0, on_reconnect: Callable[[], None] | None = None) -> None:
+        """`url` is redis://, rediss:// or unix://. Nothing is connected yet. For `timeout_s` and `on_reconnect` see `RedisLink`."""
+        self._app_id = app_id
+        self._link = RedisLink(url, timeout_s=timeout_s, on_reconnect=on_reconnect)
+        # A plan that an older or newer release wrote may have other bytes than ours for it: what was found is said again to the byte.
+        self._found: dict[int, tuple[Plan, bytes]] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """What the store waits for right now; None when it serves."""
+        return self._link.trouble
+
+    async def close(self) -> None:
+        """No connection is left."""
+        await self._link.close()
+
+    async def open(self, partition: int, owner: str) -> Head | None:
+        keys = Keys.of(self._app_id, partition)
+        request = Request(_OPEN, (keys.head, keys.due))
+        request.add(owner, HEAD_VERSION)
+        return self._head(partition, await self._link.run(request))
+
+    async def head(self, partition: int) -> Head | None:
+        keys = Keys.of(self._app_id, partition)
+        return self._head(partition, await self._link.run(Request(_LOOK, (keys.head, keys.due))))
+
+    async def create(self, head: Head) -> Head:
+        request = Request(_CREATE, Keys.of(self._app_id, head.partition))
+        request.add(HEAD_VERSION, head.owner, head.rev, encode_positions(head.positions), encode_body(head))
+        await self._link.run(request)
+        return head
+
+    async def move(self, head: Head, positions: Mapping[str, int]) -> Head:
+        keys = Keys.of(self._app_id, head.partition)
+        after = after_move(head, positions)
+        request = Request(_MOVE, (keys.head, keys.due))
+        request.add(*_expected(head))
+        request.add(HEAD_VERSION, after.rev, encode_positions(after.positions), encode_body(after))
+        after.next_due_ms = _due_ms(await self._link.run(request))
+        return after
+
+    async def plan(self, head: Head, plan: Plan, keys: Sequence[str]) -> Loaded:
+        request = Request(_PLAN, Keys.of(self._app_id, head.partition))
+        request.add(*_expected(head))
+        request.add(self._plan_bytes(head.partition, plan), plan.time_ms, plan.due_limit)
+        request.add(*keys)
+        users, due, due_states = await self._link.run(request)
+        names = [key.decode() for key in due]
+        loaded: dict[str, bytes | None] = dict(zip(names, _flat(due_states), strict=True))
+        loaded.update(zip(keys, _flat(users), strict=True))
+        return Loaded(loaded, names)
+
+    async def save(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
+        after = after_save(head, plan, outcome)
+        request = Request(_SAVE, Keys.of(self._app_id, head.partition))
+        request.add(*_expected(head))
+        request.add(self._plan_bytes(head.partition, plan))
+        request.add(HEAD_VERSION, after.rev, encode_positions(after.positions), encode_body(after))
+        gone = [key for key, state in outcome.users.items() if state is None]
+        unqueued = [key for key, at_ms in outcome.due.items() if at_ms is None]
+        kept_end = 12 + 2 * (len(outcome.users) - len(gone))
+        queued_end = kept_end + len(gone) + 2 * (len(outcome.due) - len(unqueued))
+        request.add(kept_end, kept_end + len(gone), queued_end, queued_end + len(unqueued))
+        request.add_pairs((key.encode(), state) for key, state in outcome.users.items() if state is not None)
+        request.add(*gone)
+        request.add_pairs((b"%d" % at_ms, key.encode()) for key, at_ms in outcome.due.items() if at_ms is not None)
+        request.add(*unqueued)
+        after.next_due_ms = _due_ms(await self._link.run(request))
+        self._found.pop(head.partition, None)
+        return after
+
+    def _head(self, partition: int, fields: Sequence[bytes | None] | None) -> Head | None:
+        """The head in the answer of `open` and `look`."""
+        if fields is None:
+            return None
+        head = decode_head(partition, fields[:6], _due_ms(fields[6]))
+        if head.plan is not None and fields[4] is not None:
+            self._found[partition] = head.plan, fields[4]
+        return head
+
+    def _plan_bytes(self, partition: int, plan: Plan) -> bytes:
+        found = self._found.get(partition)
+        return found[1] if found is not None and found[0] == plan else encode_plan(plan)
+
+
+def _expected(head: Head) -> tuple[str, int, bytes]:
+    """What the scripts compare."""
+    return head.owner, head.rev, encode_positions(head.positions)
+
+
+def _due_ms(score: bytes | None) -> int:
+    return NEVER_MS if score is None else int(score)
+
+
+def _flat(chunks: Iterable[Iterable[Any]]) -> list[Any]:
+    return [state for chunk in chunks for state in chunk]
