@@ -70,7 +70,7 @@ class Lane:
         self._flow, self._settings, self._new_owner = flow, settings, new_owner
         self._observe = observe or (lambda plan, reading, outcome: None)
         self._reach = reach or (lambda point: None)
-        self._stopping = False
+        self._stopping = self._opened = False
         self._head: Head
         self._buffer: Buffer
         self._cache: dict[str, bytes] = {}
@@ -80,6 +80,11 @@ class Lane:
     def head(self) -> Head:
         """The head as this lane knows it."""
         return self._head
+
+    def lag(self) -> int:
+        """Records that the log is known to hold and the store has not counted."""
+        caught, positions = self._source.caught(), self._head.positions if self._opened else {}
+        return sum(max(0, seen.high_watermark - positions[topic]) for topic, seen in caught.items() if topic in positions)
 
     def stop(self) -> None:
         """The lane ends after the step it is in."""
@@ -91,20 +96,17 @@ class Lane:
 
     async def run(self) -> None:
         """Steps until it is told to stop. A fenced lane opens again: whoever else was at work has either gone or fences us once more."""
-        opened = False
         while not self._stopping:
             try:
-                if not opened:
-                    await self.open()
-                opened = False
+                await self.open()
                 await self._follow()
                 while not self._stopping:
                     await self._step_or_wait()
             except Interrupted:
                 self.fenced += 1
 
-    async def open(self) -> Mapping[str, int]:
-        """This lane owns the partition; returns the positions to read from. What another owner left half done is in the head as its plan.
+    async def open(self) -> None:
+        """This lane owns the partition, from the positions in its head on. What another owner left half done is there as its plan.
 
         Raises `MissingHistory` when the log does not hold what comes next, unless `on_gap` says to go on.
         """
@@ -115,8 +117,7 @@ class Lane:
             head = await self._store.create(self._first_head(owner, bounds))
         else:
             head = await self._mend(head, bounds)
-        self._head, self._cache = head, {}
-        return head.positions
+        self._head, self._cache, self._opened = head, {}, True
 
     async def _follow(self) -> None:
         """Fetching goes on where the head says."""
