@@ -21,7 +21,7 @@ from streams.errors import Unavailable
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-__all__ = ["DEADLINE_S", "kafka_trouble", "open_consumer", "open_producer", "open_redis", "redis_trouble"]
+__all__ = ["DEADLINE_S", "greet_kafka", "kafka_trouble", "open_consumer", "open_producer", "open_redis", "redis_trouble"]
 
 #: Long enough for a TLS handshake over a slow line, short enough that nobody wonders whether the command hangs.
 DEADLINE_S: Final = 2.5
@@ -68,6 +68,12 @@ async def open_producer(settings: "Settings", **options: Any) -> AsyncIterator[A
             yield producer
 
 
+async def greet_kafka(settings: "Settings") -> None:
+    """A broker answers; otherwise `Unavailable`, within seconds. For what is done by clients with more patience than a person has."""
+    async with open_consumer(settings):
+        pass
+
+
 @contextmanager
 def redis_trouble(settings: "Settings") -> Iterator[None]:
     """What redis-py raises becomes `Unavailable` with the address and what to do."""
@@ -75,7 +81,7 @@ def redis_trouble(settings: "Settings") -> Iterator[None]:
         yield
     except (RedisError, TimeoutError, OSError) as problem:
         raise Unavailable(
-            f"Redis at {settings.redis_place} does not answer ({_why(problem)}). Start it, or say where it is: STREAMS_REDIS"
+            f"Redis at {settings.redis_place} cannot be used{_why(problem)}: start it, or say where it is with STREAMS_REDIS"
         ) from problem
 
 
@@ -86,7 +92,7 @@ def kafka_trouble(settings: "Settings") -> Iterator[None]:
         yield
     except (KafkaError, TimeoutError, OSError) as problem:
         raise Unavailable(
-            f"Kafka at {settings.broker} does not answer ({_why(problem)}). Start it, or say where it is: STREAMS_BROKER"
+            f"Kafka at {settings.broker} cannot be used{_why(problem)}: start it, or say where it is with STREAMS_BROKER"
         ) from problem
 
 
@@ -102,11 +108,10 @@ async def _started(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator
 
 
 def _why(problem: BaseException) -> str:
-    """The innermost cause in few words."""
-    if isinstance(problem, TimeoutError) or type(problem).__name__ == "TimeoutError":
-        return f"no answer within {DEADLINE_S:g} s"
+    """The cause in few words, in brackets, where there is more to say than that nobody answered."""
     text = " ".join(str(problem).split())
-    for known in ("refused", "Name or service not known", "Temporary failure in name resolution", "No route to host"):
-        if known.lower() in text.lower():
-            return {"refused": "connection refused", "No route to host": "no route to host"}.get(known, "the name is not known")
-    return text[:160] or type(problem).__name__
+    if isinstance(problem, TimeoutError) or "timeout" in type(problem).__name__.lower():
+        return f" (no answer within {DEADLINE_S:g} s)"
+    if "Connect call failed" in text or "Unable to bootstrap" in text or "refused" in text.lower():
+        return " (nobody answers there)"
+    return f" ({text[:160] or type(problem).__name__})"
