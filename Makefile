@@ -33,7 +33,7 @@ help: ## say what can be made
 # compiler the sources themselves run.
 .venv/.installed: pyproject.toml setup.py $(wildcard streams/core/*.py streams/core/*.pxd) .venv/.packages
 	@find streams -name '*.so' -delete
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation -e . >.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
 	@$(BIN)/python -c 'from streams.core.user import COMPILED; \
 	  print("compiled core" if COMPILED else "interpreted core (no C compiler, or it failed): same results, slower")'
 	@touch $@

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 
@@ -27,7 +28,14 @@ class _SourceOnly(MetaPathFinder):
         return next((spec for spec in found if spec is not None), None)
 
 
+# No deadlines: how fast an example runs is the machine's affair. A failure prints the line that repeats it.
+hypothesis.settings.register_profile("streams", deadline=None, print_blob=True)
+# Interpreted and traced, an example costs tens of times as much, and the same properties have just held for the compiled core.
+hypothesis.settings.register_profile("streams-traced", hypothesis.settings.get_profile("streams"), max_examples=25)
+hypothesis.settings.load_profile("streams")
+
 if os.environ.get("STREAMS_INTERPRETED") == "1":
+    hypothesis.settings.load_profile("streams-traced")
     assert not any(name.startswith("streams.") for name in sys.modules), "streams was imported before the switch could act"
     sys.meta_path.insert(0, _SourceOnly())
 
@@ -128,8 +136,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """Tests that lacked a server are named at the very end, by reason: a green run must not hide them."""
+    yield
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
