@@ -54,6 +54,8 @@ decode_detail: Final = msgspec.json.Decoder(Detail).decode
 #: The decimal text itself, of a number or of a string, so that rounding is exact.
 decode_amount: Final = msgspec.json.Decoder(Decimal).decode
 
+#: Braces count as brackets here, and nothing else is looked at but quotes.
+_AS_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _BOUNDS: Final = ("out of range", "`int` <=", "`int` >=")
 _PATH: Final = re.compile(r" - at `(\$[\w.\[\]]*)`$")
@@ -64,11 +66,11 @@ def nests_deeper(value: bytes, depth: int) -> bool:
 
     What cannot be decided (brackets that do not match) is left to the parser.
     """
-    bare = value.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_STRUCTURE)
+    bare = value.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_AS_BRACKETS, _NOT_STRUCTURE)
     rest = b"".join(bare.split(b'"')[::2])
     for _ in range(depth):
-        rest = rest.replace(b"[]", b"").replace(b"{}", b"")
-    return b"[]" in rest or b"{}" in rest or rest.count(b"[") + rest.count(b"{") > depth
+        rest = rest.replace(b"[]", b"")  # takes the innermost level away
+    return b"[]" in rest or rest.count(b"[") > depth
 
 
 def refusal(error: Exception) -> Rejected:
