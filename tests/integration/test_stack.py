@@ -130,6 +130,30 @@ async def test_a_replica_has_the_data_and_can_be_promoted(new_redis: Callable[..
         assert await client.set("b", 2)
 
 
+@pytest.mark.long
+async def test_a_cluster_of_three_goes_on_without_its_leader(tmp_path: Path) -> None:
+    """What three nodes acknowledged is there, and writes go on, after the leader of its partition was killed."""
+    nodes = Kafka.cluster(tmp_path)
+    try:
+        for node in nodes:
+            node.spawn()
+        for node in nodes:
+            await asyncio.to_thread(node.wait)
+        everyone = [node.bootstrap for node in nodes]
+        topics = Topics(nodes[0].bootstrap)
+        (name,) = await topics.create("events", replication=3)
+        async with producing(",".join(everyone)) as producer:
+            await producer.send_and_wait(name, b"before", partition=0)
+            leader = producer.client.cluster.leader_for_partition(TopicPartition(name, 0))
+            nodes[leader - 1].kill()
+            await producer.send_and_wait(name, b"after", partition=0)
+        alive = next(node for node in nodes if node.alive)
+        assert await read(alive.bootstrap, name, 2) == [b"before", b"after"]
+    finally:
+        for node in nodes:
+            node.kill()
+
+
 @pytest.mark.parametrize("hard", [False, True], ids=["exit", "killed"])
 def test_servers_die_with_the_process_that_started_them(tmp_path: Path, hard: bool) -> None:
     """A test run that ends in the middle, even by SIGKILL, leaves no server behind."""
