@@ -1,7 +1,7 @@
 """Runs scripts on Redis: waits out what can be waited out, and says `ReplyLost` when nobody knows whether a script ran.
 
-redis-py connects (TCP, TLS, Unix socket, AUTH, SELECT) and reads replies. Requests are packed here: saving 1,000 users through
-`execute_command` costs more than twice as much (`tests/bench/bench_store.py`). Each call has a connection for itself, so there is at
+redis-py connects (TCP, TLS, Unix socket, AUTH, SELECT) and reads replies. Requests are packed here: `execute_command`
+costs 1.5 to 2.5 times the CPU (`tests/bench/bench_store.py --compare`). Each call has a connection for itself, so there is at
 most one per lane and a lost reply is one lane's trouble only; sharing one would save 7 us a call.
 """
 
@@ -127,7 +127,7 @@ class RedisLink:
         """
         packed = request.packed()
         pause_s = self._first_pause_s
-        me = object()
+        me, answered = object(), True
         try:
             while True:
                 try:
@@ -136,8 +136,11 @@ class RedisLink:
                     self._wait(me, str(reason))
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, guards nothing)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        except asyncio.CancelledError:
+            answered = False
+            raise
         finally:
-            self._stop_waiting(me)
+            self._stop_waiting(me, answered)
 
     async def close(self) -> None:
         """No connection is left."""
@@ -206,10 +209,11 @@ class RedisLink:
             log.warning("waiting for Redis: %s", reason)
         self._said, self._waiting[who] = kind, reason
 
-    def _stop_waiting(self, who: object) -> None:
+    def _stop_waiting(self, who: object, answered: bool) -> None:
         if self._waiting.pop(who, None) is not None and not self._waiting:
-            log.warning("Redis is back")
             self._said = ""
+            if answered:
+                log.warning("Redis is back")
 
 
 def _meaning(error: Exception) -> Exception:

@@ -176,6 +176,7 @@ async def test_a_wait_ends_when_its_task_is_cancelled(open_store: Callable[..., 
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert _trouble(store) is None
+    assert "Redis is back" not in ear.said
 
 
 # -- lost replies --------------------------------------------------------------------------------------------------
