@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-import yaml
 
+from streams.configfile import read_file, to_struct
 from streams.errors import ConfigError
 
 __all__ = ["AimConfig", "Campaigns", "Incident", "Persona", "Quality", "Seasons", "WorldConfig", "load_world"]
@@ -157,15 +157,7 @@ class WorldConfig(_Strict, frozen=True, kw_only=True):
 def load_world(path: Path | None = None) -> WorldConfig:
     """The world in `path`, or the one that ships with the package. Raises `ConfigError` with file and path."""
     path = path or _DEFAULT
-    try:
-        world = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), WorldConfig)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is no YAML: {' '.join(str(error).split())}", file=str(path)) from None
-    except msgspec.ValidationError as error:
-        message, _, at = str(error).partition(" - at `$")
-        raise ConfigError(message, file=path.name, path=at.strip("`.")) from None
+    world = to_struct(read_file(path), WorldConfig, path.name)
     _check(world, path.name)
     return world
 

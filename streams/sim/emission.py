@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 __all__ = ["Emission", "Stream", "rfc3339"]
 
 Stream = Literal["clickstream", "campaigns"]
 
-_MINUTE_MS = 60_000
+_MINUTES: Final = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_SECONDS: Final = [f"{second:02d}." for second in range(60)]
 
 
 class Emission(NamedTuple):
@@ -27,12 +28,14 @@ class Emission(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-@lru_cache(4096)
-def _minute(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
+@lru_cache(1024)
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%dT")
 
 
 def rfc3339(at_ms: int) -> str:
-    """`at_ms` (UTC) as RFC 3339 with milliseconds. Events of one minute share its text: `datetime` takes ten times as long."""
-    minute, rest = divmod(at_ms, _MINUTE_MS)
-    return f"{_minute(minute)}{rest // 1000:02d}.{rest % 1000:03d}Z"
+    """`at_ms` (UTC) as RFC 3339 with milliseconds. Put together from pieces, since `datetime` takes ten times as long."""
+    day, rest = divmod(at_ms, 86_400_000)
+    minute, rest = divmod(rest, 60_000)
+    second, milli = divmod(rest, 1000)
+    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}{milli:03d}Z"
