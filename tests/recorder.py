@@ -24,9 +24,14 @@ from streams.shell.transport import WallClock
 
 
 class Settings(msgspec.Struct, kw_only=True):
-    """What one worker is to do. `reseek_after`: batches after which a lane seeks back to where it began, once. `ignore_stop`: lanes do not
-    end. `fail_after`, `lose_after`: batches after which a lane reports an error to the host, or asks for an offset that the log does not
-    hold."""
+    """What one worker is to do.
+
+    reseek_after   batches after which a lane seeks back to where it began, once
+    lose_after     batches after which a lane asks for an offset that the log does not hold
+    crash_after    batches after which a lane raises
+    ignore_stop    lanes do not end when they are told to
+    count_only     lanes count records and do nothing else; the worker ends after so many
+    """
 
     folder: str
     worker: str

@@ -122,6 +122,9 @@ class KafkaSource:
         topic = batch.topic
         self._pending.append(batch)
         self._end[topic] = batch.end
+        self._arrived.set()
+        if not batch.records:
+            return  # nothing that a lane could save
         self._unsaved[topic].append((batch.end, arrived.size_bytes))
         self._size_bytes[topic] += arrived.size_bytes
         if self._size_bytes[topic] > self._budget_bytes and topic not in self._paused:
@@ -129,7 +132,6 @@ class KafkaSource:
             self._feed.pause([self._tps[topic]])
         if self.waiting_since_ms is None:
             self.waiting_since_ms = self._clock.now_ms()
-        self._arrived.set()
 
     def wake(self) -> None:
         """Whoever waits looks again."""

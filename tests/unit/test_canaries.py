@@ -1,0 +1,109 @@
+"""Everything of Faust, mode and aiokafka that we override, or that ours only works with, is the code that ours was written against.
+
+A test that fails here after an upgrade says: read the new version of that function, see whether ours (streams/shell: transport,
+fetching, table, engine, hosting) still does right, and only then take over its new fingerprint (the failure prints it).
+"""
+
+import hashlib
+import inspect
+import textwrap
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+#: What stands in the way of whom: dotted name -> fingerprint of its source.
+OVERRIDDEN = {
+    "faust.app.base:App._create_directories": "186705cc5f7b1ee5",
+    "faust.app.base:App.on_stop": "e1ddb65966606f01",
+    "faust.tables.base:Collection.on_start": "faf8eda401865cd3",
+    "faust.tables.manager:TableManager.add": "05d5c4799efbb931",
+    "faust.tables.table:Table.on_key_del": "00f4c800db02ee89",
+    "faust.tables.table:Table.on_key_set": "a8078aef02cc6c78",
+    "faust.transport.consumer:Consumer._drain_messages": "e434fa9f22bd3e34",
+    "faust.transport.consumer:Consumer._filter_committable_offsets": "943916bfdc0201f2",
+    "faust.transport.consumer:Consumer.ack": "e2f1d0eb81f1a635",
+    "faust.transport.consumer:Consumer.on_partitions_revoked": "485f56bda150ff29",
+    "faust.transport.consumer:Consumer.perform_seek": "5f206cbe28df6e95",
+    "faust.transport.consumer:ConsumerThread.on_partitions_assigned": "4a65389d84a73ec4",
+    "faust.transport.consumer:ThreadDelegateConsumer._commit": "fb302e4c45a9b370",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.__post_init__": "25e6bce38d2dfe11",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": "93b0ecb8250ccaee",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.commit": "130880ad17923d98",
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.on_start": "c75020a54c327284",
+    "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": "7e16c077370e772a",
+    "faust.transport.drivers.aiokafka:Consumer.verify_event_path": "f26e5893055c5aba",
+    "faust.transport.utils:DefaultSchedulingStrategy.iterate": "6b6ae2fb9ec1e4c2",
+}
+
+#: What calls us, or whom we call although it is private: the order of things that we count on.
+RELIED_ON = {
+    # When partitions leave: flow stops, queues are cleared; on stop likewise.
+    "faust.app.base:App._on_partitions_revoked": "60646ada2adf3a25",
+    "faust.app.base:App._stop_consumer": "fabd35b4cbfd17cf",
+    # After an assignment: `perform_seek` once, before or after flow resumes; a slow one would end recovery in silence.
+    "faust.tables.recovery:Recovery._restart_recovery": "0d177dd21aadcd54",
+    "faust.tables.recovery:Recovery._resume_streams": "87f52e7d6566226e",
+    "faust.tables.recovery:Recovery.on_recovery_completed": "5d0bc420d5bd907d",
+    # A table that has a channel and no changelog is neither subscribed to nor recovered.
+    "faust.tables.manager:TableManager._update_channels": "98e04d27ecd20746",
+    # Offsets: what `_filter_committable_offsets` says is committed, for partitions that are ours.
+    "faust.transport.consumer:Consumer._commit_handler": "95bb4973b79c3e3b",
+    "faust.transport.consumer:Consumer._commit_offsets": "36688c00d79e3984",
+    "faust.transport.consumer:Consumer._commit_tps": "4f6fd9b00ad222b4",
+    "faust.transport.consumer:Consumer.force_commit": "09d6a3005c0affec",
+    "faust.transport.consumer:Consumer.on_stop": "df6081c977f3a4cd",
+    # The thread: its loop runs while the group waits for the main loop.
+    "faust.transport.consumer:ThreadDelegateConsumer.threadsafe_partitions_assigned": "3738ce8482783269",
+    "faust.transport.consumer:ThreadDelegateConsumer.threadsafe_partitions_revoked": "c3ed7e6da12b458d",
+    "faust.transport.drivers.aiokafka:ConsumerRebalanceListener.on_partitions_assigned": "a5c5389d6c25d54f",
+    "faust.transport.drivers.aiokafka:ConsumerRebalanceListener.on_partitions_revoked": "319c2cc5d2a98c1d",
+    "faust.transport.drivers.aiokafka:Consumer._to_message": "c49e64adaf1b17cb",
+    # Positions move when records are handed out, and only then; an answer for another position is discarded; errors are raised once.
+    "aiokafka.consumer.consumer:AIOKafkaConsumer.getmany": "0d541dca77a7635f",
+    "aiokafka.consumer.consumer:AIOKafkaConsumer.start": "302863e8f60fe1e0",
+    "aiokafka.consumer.fetcher:FetchResult.check_assignment": "100fc9e4015a2676",
+    "aiokafka.consumer.fetcher:FetchResult.getall": "272c7bbe257b7eec",
+    "aiokafka.consumer.fetcher:Fetcher._fetch_requests_routine": "61787c3f7470a33f",
+    "aiokafka.consumer.fetcher:Fetcher._get_actions_per_node": "45ceeef2593b8e7b",
+    "aiokafka.consumer.fetcher:Fetcher._proc_fetch_request": "22675072788d23f0",
+    "aiokafka.consumer.fetcher:Fetcher.fetched_records": "eac04ada97c15649",
+    "aiokafka.consumer.fetcher:Fetcher.seek_to": "d47bf46cb6c0b7de",
+    "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": "9e73d34e16ff14cc",
+    "aiokafka.consumer.subscription_state:TopicPartitionState": "76caca15660734e8",
+    # The group: partitions are revoked before others get them; a static member does not leave.
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group": "6636dd76c01c32fd",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._on_join_complete": "61b81a92bb83c73e",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._on_join_prepare": "63058b1c13eeec94",
+    # How an app ends.
+    "mode.services:Service._wait_stopped": "bb168e4ffa16d2ac",
+    "mode.services:Service.crash": "9d5b3e7b78318314",
+    "mode.services:Service.wait_first": "bcf207456cd851bd",
+}
+
+
+def _fingerprint(name: str) -> str:
+    module, _, path = name.partition(":")
+    found: Any = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    source = textwrap.dedent(inspect.getsource(inspect.unwrap(getattr(found, "fun", found))))
+    return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+
+
+@pytest.mark.parametrize("name", OVERRIDDEN)
+def test_overridden(name: str) -> None:
+    """The library's own version of what we override is the one that we know."""
+    assert _fingerprint(name) == OVERRIDDEN[name]
+
+
+@pytest.mark.parametrize("name", RELIED_ON)
+def test_relied_on(name: str) -> None:
+    """The library still does what ours counts on."""
+    assert _fingerprint(name) == RELIED_ON[name]
+
+
+def test_the_conductor_hands_messages_on_in_compiled_code() -> None:
+    """Faust's conductor and streams are its compiled ones, whose cost per batch was measured."""
+    assert import_module("faust.transport.conductor").ConductorHandler is not None
+    assert import_module("faust.streams")._CStreamIterator is not None  # None where the extension could not be imported
