@@ -86,12 +86,13 @@ def to_struct(content: Any, kind: type[T], file: str, at: str = "") -> T:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        raise _worded(str(error), kind, file, at) from None
+        raise _worded(str(error), content, kind, file, at) from None
 
 
-def _worded(text: str, kind: Any, file: str, at: str) -> ConfigError:
+def _worded(text: str, content: Any, kind: Any, file: str, at: str) -> ConfigError:
     found = _PLACE.match(text)
     said, below = (found["text"], found["path"] or "") if found else (text, "")
+    below = _with_key(below, content, kind)
     path = _join(at, below.lstrip("."))
     field = _FIELD.search(said)
     if field and "unknown field" in said:
@@ -103,6 +104,20 @@ def _worded(text: str, kind: Any, file: str, at: str) -> ConfigError:
     if got:
         return ConfigError(f"must be {_spoken(got[1])}, got {_spoken(got[2])}", file=file, path=path)
     return ConfigError(said[:1].lower() + said[1:], file=file, path=path)
+
+
+def _with_key(below: str, content: Any, kind: Any) -> str:
+    """The decoder says `weights[...]` for any entry of a mapping: the same path with the name of the entry that is wrong."""
+    field, dots, _ = below.lstrip(".").partition("[...]")
+    types = {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+    if not dots or field not in types:
+        return below
+    for key, value in content[field].items():
+        try:
+            msgspec.convert({key: value}, types[field])
+        except msgspec.ValidationError:
+            return f".{field}.{key}"
+    return below
 
 
 def _join(at: str, below: str) -> str:
