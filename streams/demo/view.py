@@ -145,7 +145,7 @@ def _figures(picture: Picture, width: int) -> RenderableType:
 
 def _fates(picture: Picture, width: int) -> RenderableType:
     """Every record's fate, and that they add up to what was read."""
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2 if width >= 100 else 1))
     names = [name for name in picture.fates if picture.fates[name]] or ["counted"]
     for _ in range(len(names) + 2):
         table.add_column(justify="right", no_wrap=True)

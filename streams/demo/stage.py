@@ -1,0 +1,156 @@
+"""What the demo runs on: servers of its own, the configuration that suits them, the topics, and one worker in a process of its own."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+import streams
+from streams.errors import StreamsError
+from streams.settings import Settings, load
+from streams.shell.embedded import Services, embedded
+from streams.shell.topics import create_topics
+
+__all__ = ["INSTANCE", "Stage", "Worker", "stage"]
+
+INSTANCE: Final = "demo"
+_PARTITIONS: Final = 4
+#: As long as a state lives, so that nothing of 90 days of history is ever too old to be kept.
+_RETENTION_DAYS: Final = 400
+#: The embedded broker lets a group's first member wait for half of this.
+_SESSION_TIMEOUT_S: Final = 6
+#: A worker finishes its step and says good-bye within `stop_timeout_s`; after that it is ended by force.
+_GRACE_S: Final = 5.0
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class Stage(NamedTuple):
+    """The settings that everybody in the demo uses, the environment that gives them to another process, and a folder that will go."""
+
+    settings: Settings
+    env: Mapping[str, str]
+    folder: Path
+
+
+class WorkerEnded(StreamsError):
+    """The worker ended by itself; its exit code is ours."""
+
+    def __init__(self, code: int, said: str) -> None:
+        self.exit_code = code if code > 0 else 1
+        super().__init__(f"the worker ended (exit code {code}){': ' + said if said else ''}")
+
+
+class Worker:
+    """`streams worker` in a process of its own, which ends when this one does, however it ends."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process, self._log = process, log
+
+    @classmethod
+    async def start(cls, env: Mapping[str, str], log: Path) -> "Worker":
+        with log.open("wb") as out:
+            # A session of its own: Ctrl-C in the terminal is for the demo, which then stops the worker in order.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "streams",
+                "worker",
+                env=dict(env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        return cls(process, log)
+
+    async def ended(self) -> None:
+        """Waits for the worker to end by itself. Raises `WorkerEnded` then."""
+        code = await self._process.wait()
+        raise WorkerEnded(code, self.said())
+
+    def said(self) -> str:
+        """The last line of its log."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("error: ") if lines else ""
+
+    async def stop(self, timeout_s: float) -> int:
+        """The worker has ended: by itself within `timeout_s`, or by force. Returns its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(self._process.wait(), timeout_s + _GRACE_S)
+        except TimeoutError:
+            self.kill()
+            return await self._process.wait()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    """Servers and topics are there inside the block; nothing of them is left after it.
+
+    The rules are those that the environment names (STREAMS_CONFIG), so the demo shows what an edited rule does.
+    """
+    base = load(None, os.environ)
+    with tempfile.TemporaryDirectory(prefix="streams-demo-") as folder:
+        async with embedded() as services:
+            env = {**os.environ, **_places(services, _configuration(base.folder, Path(folder) / "config"))}
+            settings = load(None, env)
+            await create_topics(settings)
+            yield Stage(settings, env, Path(folder))
+
+
+def _places(services: Services, folder: Path) -> dict[str, str]:
+    return {
+        "STREAMS_BROKER": services.broker,
+        "STREAMS_REDIS": services.redis_url,
+        "STREAMS_CONFIG": str(folder),
+        "STREAMS_INSTANCE": INSTANCE,
+        "STREAMS_REDIS_PASSWORD": "",
+        "STREAMS_KAFKA_PASSWORD": "",
+    }
+
+
+def _configuration(rules: Path, folder: Path) -> Path:
+    """The files of `rules`, those it lacks as shipped, with what the embedded servers need otherwise."""
+    folder.mkdir()
+    for source in (Path(streams.__file__).parent / "_config", rules):
+        for file in source.glob("*.yaml"):
+            shutil.copyfile(file, folder / file.name)
+    with _edited(folder / "streams.yaml") as content:
+        # It has no idempotent producer, and nothing to log in to.
+        content["kafka"] = {"idempotence": False}
+        content["worker"] = {**(content.get("worker") or {}), "session_timeout_s": _SESSION_TIMEOUT_S}
+    with _edited(folder / "topics.yaml") as content:
+        content["partitions"], content["replication"] = _PARTITIONS, 1
+        for spec in content["topics"].values():
+            if "retention_days" in spec:
+                spec["retention_days"] = _RETENTION_DAYS
+    return folder
+
+
+@contextlib.contextmanager
+def _edited(file: Path) -> Iterator[dict[str, Any]]:
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    yield content
+    file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+
+
+def _die_with_parent() -> None:
+    """The kernel ends this child when the demo is killed; elsewhere than on Linux nothing does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,144 @@
+"""Reads what the engine says and how far it is: the output topics into a tally, the heads in Redis into fates and rates."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.asyncio import Redis
+
+from streams.core.record import FATES
+from streams.demo.tally import ActiveAlert, Resolved, Tally
+from streams.settings import Settings
+from streams.shell.status import partition_status, read_heads, read_workers
+
+__all__ = ["Watch"]
+
+#: Figures of one second each, as many as a wide terminal shows.
+_SECONDS_SHOWN: Final = 120
+_LOOK_S: Final = 0.5
+#: Live events whose score has not come: most never get one of their own (`emit.mode: meaningful`), so the oldest are forgotten.
+_PRODUCED_KEPT: Final = 50_000
+_ENDS_S: Final = 5.0
+
+
+class Watch:
+    """Everything that is known of the run so far, kept up to date by `outputs` and `heads`, which run until they are cancelled."""
+
+    def __init__(self, settings: Settings, told: Callable[[ActiveAlert | Resolved], None]) -> None:
+        """`told` is called for each alert that begins or ends in the live part."""
+        self._settings, self._told = settings, told
+        self.tally = Tally(settings.rules.scoring.band_names)
+        self.rates: deque[float] = deque(maxlen=_SECONDS_SHOWN)
+        self.written = 0
+        self.read = 0
+        self.fates: dict[str, int] = dict.fromkeys(FATES, 0)
+        self.trouble: tuple[str, ...] = ()
+        self.first_score = asyncio.Event()
+        self._produced: dict[str, float] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._changed = asyncio.Condition()
+
+    @property
+    def lag(self) -> int:
+        """Records written and not counted yet. Those that are sent on to their home partition are written by the worker itself."""
+        return max(0, self.written + self.fates["rerouted"] - self.read)
+
+    async def caught_up(self) -> None:
+        """Everything that was written is counted."""
+        while self.lag:
+            await self._news()
+
+    def produced(self, coordinates: str, at_s: float) -> None:
+        """A live event is in the log at `coordinates`; it was sent at `at_s` (monotonic clock)."""
+        if len(self._produced) >= _PRODUCED_KEPT:
+            del self._produced[next(iter(self._produced))]
+        self._produced[coordinates] = at_s
+
+    async def outputs(self) -> None:
+        """Reads scores and alerts from their beginning."""
+        topics = self._settings.rules.topics
+        assigned = [TopicPartition(topic, p) for topic in (topics.scores, topics.alerts) for p in range(self._settings.rules.partitions)]
+        self._consumer = consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.broker,
+            **self._settings.kafka.client(),
+            enable_auto_commit=False,
+            fetch_max_wait_ms=10,
+            max_poll_records=1000,
+        )
+        await consumer.start()
+        try:
+            consumer.assign(assigned)
+            for at in assigned:
+                consumer.seek(at, 0)
+            while True:
+                batches = await consumer.getmany(timeout_ms=200)
+                now_s = time.monotonic()
+                for at, records in batches.items():
+                    for record in records:
+                        if at.topic == topics.scores:
+                            self._score(record.key, record.value, now_s)
+                        elif record.value is not None:
+                            self._alert(record.value)
+                await self._tell()
+        finally:
+            self._consumer = None
+            await consumer.stop()
+
+    async def heads(self, redis: Redis) -> None:
+        """Follows the heads of all partitions, and what the worker says of itself."""
+        before_s, before = time.monotonic(), 0
+        while True:
+            await self.look(redis)
+            await self._tell()
+            now_s = time.monotonic()
+            if now_s - before_s >= 1.0:
+                self.rates.append((self.read - before) / (now_s - before_s))
+                before_s, before = now_s, self.read
+                workers = await read_workers(redis, self._settings.rules.app_id)
+                self.trouble = tuple(worker.trouble for worker in workers if worker.trouble)
+            await asyncio.sleep(_LOOK_S)
+
+    async def look(self, redis: Redis) -> None:
+        """`read` and `fates` are what the heads say now."""
+        rules = self._settings.rules
+        seen = [partition_status(head, {}) for head in await read_heads(redis, rules.app_id, range(rules.partitions))]
+        self.read = sum(it.read for it in seen)
+        self.fates = {name: sum(it.fates[name] for it in seen) for name in FATES}
+
+    async def read_to_the_end(self) -> None:
+        """Everything that was said is in the tally: the worker has ended, so the output topics grow no more."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        assigned = list(consumer.assignment())
+        async with asyncio.timeout(_ENDS_S):
+            ends = await consumer.end_offsets(assigned)
+            while any([await consumer.position(at) < end for at, end in ends.items()]):
+                await self._news()
+            await self._news()  # what was fetched last is taken in
+
+    async def _news(self) -> None:
+        async with self._changed:
+            await self._changed.wait()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _score(self, key: bytes, value: bytes | None, now_s: float) -> None:
+        score = self.tally.score(key, value)
+        if score is None or not self.tally.live:
+            return
+        # A score is named by the last record folded into it, so the time between sending that record and reading the score is the latency.
+        sent_s = self._produced.pop(score.score_id.rpartition("@")[2], None)
+        if sent_s is not None:
+            self.tally.latencies.add(1000 * (now_s - sent_s))
+            self.first_score.set()
+
+    def _alert(self, value: bytes) -> None:
+        change = self.tally.alert(value, time.time_ns() // 1_000_000)
+        if change is not None and self.tally.live:
+            self._told(change)
