@@ -1,0 +1,149 @@
+"""Emissions into the topics, as fast as the broker takes them, in the time of the events."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.core.headers import STREAMS_CLOCK
+from streams.errors import Unavailable
+from streams.replay.outbox import Header, Outbox, Sealed, producing
+from streams.settings import Settings
+from streams.sim.emission import Emission
+
+__all__ = ["NotDelivered", "WriteReport", "write"]
+
+_EVENT_CLOCK: Final[Header] = (STREAMS_CLOCK, b"event")
+_WALL_CLOCK: Final[Header] = (STREAMS_CLOCK, b"wall")
+#: Rounds of batches under way: one is on the wire while the next one is filled.
+_ROUNDS: Final = 2
+
+
+class WriteReport(msgspec.Struct):
+    """What was delivered: acknowledged by the broker.
+
+    events      in all, and by topic
+    first_ms, last_ms   earliest and latest time of an emission handed over; 0 when there was none
+    disordered  emissions that lie before the one ahead of them: the event clock does not go back for them
+    controls    partitions that were told to go back to the wall clock
+    """
+
+    events: int = 0
+    by_topic: dict[str, int] = {}
+    value_bytes: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    disordered: int = 0
+    controls: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Events per second."""
+        return self.events / self.seconds if self.seconds > 0 else 0.0
+
+
+class NotDelivered(Unavailable):
+    """Kafka stopped taking records. `report` says what it had taken by then; the rest was not sent, or its fate is unknown."""
+
+    def __init__(self, message: str, report: WriteReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+async def write(
+    events: Iterable[Emission],
+    settings: Settings,
+    *,
+    event_clock: bool = True,
+    keep_event_clock: bool = False,
+    on_progress: Callable[[WriteReport], None] | None = None,
+    patience_s: float = 30.0,
+) -> WriteReport:
+    """All `events` are in the topics and acknowledged, each on the home partition of its key, in their order there.
+
+    event_clock       partition time follows the events; after the last one each partition is told to go back to the wall clock,
+                      unless `keep_event_clock` says that more is to come
+    on_progress       called with the report so far, after each round of batches
+    Raises `NotDelivered` (an `Unavailable`), and whatever `events` raises: what came before that is delivered.
+    """
+    async with producing(settings, patience_s=patience_s) as producer:
+        writing = _Writing(producer, settings, [_EVENT_CLOCK] if event_clock else [], on_progress)
+        try:
+            try:
+                await writing.all(events)
+            finally:
+                await writing.finish()
+            if event_clock and not keep_event_clock:
+                await writing.back_to_wall_clock()
+        except (KafkaError, OSError) as error:
+            report = writing.report
+            message = f"Kafka at {settings.broker} stopped taking records ({type(error).__name__}) after {report.events} events"
+            raise NotDelivered(message, report) from error
+        return writing.report
+
+
+class _Writing:
+    def __init__(
+        self, producer: AIOKafkaProducer, settings: Settings, headers: Sequence[Header], on_progress: Callable[[WriteReport], None] | None
+    ) -> None:
+        self.report = WriteReport()
+        self._producer, self._settings, self._on_progress = producer, settings, on_progress
+        self._outbox = Outbox(producer, settings, headers)
+        self._rounds: deque[list[Sealed]] = deque()
+        self._started_s = time.monotonic()
+
+    async def all(self, events: Iterable[Emission]) -> None:
+        report, add = self.report, self._outbox.add
+        for emission in events:
+            if not add(emission):
+                await self._seal()
+                add(emission)
+            at_ms = emission.at_ms
+            if at_ms >= report.last_ms:
+                report.last_ms = at_ms
+            else:
+                report.disordered += 1
+            if at_ms < report.first_ms or not report.first_ms:
+                report.first_ms = at_ms
+
+    async def _seal(self) -> None:
+        self._rounds.append([])
+        await self._outbox.seal(self._rounds[-1])
+        while len(self._rounds) > _ROUNDS:
+            await self._arrive()
+
+    async def finish(self) -> None:
+        """Everything added is acknowledged."""
+        await self._seal()
+        while self._rounds:
+            await self._arrive()
+
+    async def _arrive(self) -> None:
+        """The oldest round is acknowledged, all of it: an error is raised after what did arrive was counted."""
+        sealed = self._rounds.popleft()
+        answers = await asyncio.gather(*(batch.delivered for batch in sealed), return_exceptions=True)
+        report = self.report
+        for batch, answer in zip(sealed, answers, strict=True):
+            if not isinstance(answer, BaseException):
+                report.events += len(batch.emissions)
+                report.by_topic[batch.topic] = report.by_topic.get(batch.topic, 0) + len(batch.emissions)
+                report.value_bytes += sum(len(emission.value) for emission in batch.emissions)
+        report.seconds = time.monotonic() - self._started_s
+        if self._on_progress is not None:
+            self._on_progress(report)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def back_to_wall_clock(self) -> None:
+        """One record on each clickstream partition, behind everything else, that carries nothing but the clock."""
+        topic = self._settings.rules.topics.clickstream
+        for partition in range(self._settings.rules.partitions):
+            await self._producer.send_and_wait(topic, key=STREAMS_CLOCK.encode(), value=None, partition=partition, headers=[_WALL_CLOCK])
+            self.report.controls += 1
