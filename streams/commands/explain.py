@@ -22,7 +22,7 @@ __all__ = ["render", "run"]
 def run(key: str, *, at: str | None, as_json: bool) -> int:
     """0, also for a user that nobody has seen. Raises `ConfigError` for a time that lies before what the state knows, `Unavailable`
     without Redis."""
-    from streams.commands.explanation import explain
+    from streams.commands.explanation import explain, let_pass
     from streams.core.user import User
 
     settings = configured()
@@ -40,6 +40,9 @@ def run(key: str, *, at: str | None, as_json: bool) -> int:
     as_of_ms = max(clock_ms, user.newest_ms) if at is None else instant_ms(at, "--at", now_ms=clock_ms, ahead=True)
     if as_of_ms < user.newest_ms:
         raise ConfigError(f"the state is as of its newest event, {short_time(user.newest_ms)}: it can be read then or later", file="--at")
+    if at is not None and not let_pass(user, as_of_ms):
+        console().print(f"By then {printable(key)} will be forgotten: {settings.rules.scoring.state_ttl_days} days without an event.")
+        return 0
     told = explain(user, settings.rules, as_of_ms)
     if as_json:
         machine({"known": True, **msgspec.to_builtins(told)})
@@ -57,7 +60,7 @@ async def _read(settings: "Settings", key: str) -> tuple[bytes | None, int]:
 
     partition = home_partition(key.removeprefix(ANONYMOUS), settings.rules.partitions)
     async with open_redis(settings) as redis:
-        blob: bytes | None = await redis.hget(Keys.of(settings.rules.app_id, partition).users, key)
+        (blob,) = await redis.hmget(Keys.of(settings.rules.app_id, partition).users, [key])
         head = await read_head(redis, settings.rules.app_id, partition)
     return blob, head.time_ms if head is not None and head.clock == "event" else now_ms()
 
@@ -72,7 +75,7 @@ def render(out: "Console", told: "Explanation", rules: "Rules") -> None:
     _activity(out, told, rules)
     _score(out, told)
     _judged(out, f"Chance of leaving within {rules.churn.horizon_days:.0f} days", told.churn, percent=True)
-    _judged(out, "Engagement drop (how unlike this user the silence is)", told.drop, percent=False)
+    _judged(out, "Engagement drop", told.drop, percent=False)
     _alerts(out, told)
     _ahead(out, told)
 
@@ -94,13 +97,14 @@ def _activity(out: "Console", told: "Explanation", rules: "Rules") -> None:
 
 
 def _score(out: "Console", told: "Explanation") -> None:
+    from rich.padding import Padding
     from rich.text import Text
 
     score = told.score
     out.print(
         Text.assemble(("Score  ", "bold"), (f"{score['engagement_score']}", f"bold {ACCENT}"), " of 100, ", (str(score["band"]), "bold"))
     )
-    out.print(f"  {told.made_of}")
+    out.print(Padding(told.made_of, (0, 0, 0, 2), expand=False))
     out.print()
 
 
@@ -111,12 +115,15 @@ def _judged(out: "Console", title: str, judged: "Judgement", *, percent: bool) -
     def figure(x: float) -> str:
         return f"{100 * x:.1f} %" if percent else f"{x:.2f}"
 
+    def limit(x: float) -> str:
+        return f"{100 * x:g} %" if percent else f"{x:g}"
+
     hot = judged.value >= judged.on
     out.print(
         Text.assemble(
             (f"{title}  ", "bold"),
             (figure(judged.value), f"bold {TROUBLE if hot else ACCENT}"),
-            (f"   alert from {figure(judged.on)}, cleared below {figure(judged.off)}", "dim"),
+            (f"   alert from {limit(judged.on)}, over below {limit(judged.off)}", "dim"),
         )
     )
     table = Table.grid(padding=(0, 2))

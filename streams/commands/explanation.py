@@ -16,12 +16,12 @@ from streams.core.envelope import rfc3339, stable_id
 from streams.core.record import NEVER_MS, Coordinates
 from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.score import score_record
-from streams.core.user import Facts, Turn
+from streams.core.user import Alert, Facts, Turn
 
 if TYPE_CHECKING:
     from streams.core.user import User
 
-__all__ = ["ActiveAlert", "Explanation", "Judgement", "Next", "explain", "said"]
+__all__ = ["ActiveAlert", "Explanation", "Judgement", "Next", "explain", "let_pass", "said"]
 
 #: How far ahead "if nothing happens" is told: further turns are nobody's plan.
 _TURNS_AHEAD: Final = 4
@@ -87,7 +87,7 @@ def explain(user: "User", rules: Rules, as_of_ms: int) -> Explanation:
     windows = {window: _named(user.counts(window, as_of_ms), names) for window in WINDOWS}
     churn = _judgement(facts.p0, churn_reasons(facts, rules), rules.churn.theta_on, rules.churn.theta_off)
     drop = _judgement(facts.drop, drop_reasons(facts, rules), rules.drop.h_on, rules.drop.h_off)
-    alerts = [_active(user, rules, facts, number) for number in range(len(RULES)) if user.alert(number).firing]
+    alerts = [_active(user, rules, facts, number) for number in range(len(RULES)) if _fires(user.alert(number), as_of_ms)]
     return Explanation(
         user_id=user.key,
         as_of_ms=as_of_ms,
@@ -106,6 +106,14 @@ def explain(user: "User", rules: Rules, as_of_ms: int) -> Explanation:
     )
 
 
+def let_pass(user: "User", until_ms: int) -> bool:
+    """Time alone has done to the loaded user what it will have done by `until_ms`; False when the state has expired by then."""
+    while turn := user.turn(until_ms):
+        if turn == Turn.EXPIRED:
+            return False
+    return True
+
+
 def said(name: str) -> str:
     """A catalogue name as people say it."""
     return name.replace("_", " ")
@@ -113,6 +121,10 @@ def said(name: str) -> str:
 
 def _judgement(value: float, reasons: Sequence[Reason], on: float, off: float) -> Judgement:
     return Judgement(round(value, 4), round(sum(reason.contribution for reason in reasons), 4), on, off, reasons)
+
+
+def _fires(slot: Alert, as_of_ms: int) -> bool:
+    return slot.firing and slot.starts_at_ms <= as_of_ms
 
 
 def _active(user: "User", rules: Rules, facts: Facts, number: int) -> ActiveAlert:
@@ -171,7 +183,7 @@ def _turn_words(user: "User", rules: Rules, turn: int) -> str:
     if turn == Turn.CHURN_ON:
         return f"an alert: churn risk reaches {100 * rules.churn.theta_on:.0f} %"
     if turn == Turn.DROP_ON:
-        return "an alert: engagement has dropped, the silence is no longer like this user"
+        return "an alert: the silence is unlike this user"
     if turn == Turn.BAND:
         return f"engagement falls to {rules.scoring.band_names[user.band(user.turn_ms)]}"
     if turn == Turn.EXPIRED:
