@@ -25,18 +25,18 @@ log = logging.getLogger(__name__)
 
 _BEAT_S: Final = 1.0
 _RETRY_S: Final = 1.0
-#: The loop answers nothing for this long: it is busy with something that will not end.
-_DEAF_S: Final = 60.0
+_REPEAT_S: Final = 30.0
+_LIBRARIES: Final = ("faust", "mode", "aiokafka", "asyncio")
 
 
 class Host:
     """A worker process from the inside: `fatal` ends it, from anywhere."""
 
-    def __init__(self, *, stop_s: float = 10.0, watch: Callable[[], str | None] | None = None) -> None:
+    def __init__(self, *, stop_s: float = 10.0, deaf_s: float = 60.0, watch: Callable[[], str | None] | None = None) -> None:
         """`stop_s`: after this long an orderly stop turns into a hard one. `watch` is asked every second, and what it says ends the
         process."""
         self.watch = watch
-        self._stop_s = stop_s
+        self._stop_s, self._deaf_s = stop_s, deaf_s
         self._error: BaseException | None = None
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,9 +129,9 @@ class Host:
             if self._leave_s is not None and now_s > self._leave_s:
                 self.fatal(StreamsError(f"did not stop within {self._stop_s:g} s"))
                 os._exit(self._leave())
-            if self._loop is not None and self._leave_s is None and now_s - self._heard_s > _DEAF_S:
+            if self._loop is not None and self._leave_s is None and now_s - self._heard_s > self._deaf_s:
                 faulthandler.dump_traceback(all_threads=True)
-                self.fatal(StreamsError(f"the event loop has not answered for {_DEAF_S:g} s"))
+                self.fatal(StreamsError(f"the event loop has not answered for {self._deaf_s:g} s"))
                 os._exit(self._leave())
 
     def _leave(self) -> int:
@@ -156,26 +156,34 @@ def run(
 
 
 def quiet_loggers() -> None:
-    """Faust and aiokafka speak up about trouble only. Set on their own loggers: a level on the root would leave them at DEBUG, and cost
-    CPU."""
-    for name in ("faust", "mode", "aiokafka", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)
-        if not any(isinstance(known, _OneLine) for known in logger.filters):
-            logger.addFilter(_OneLine())
-    for handler in logging.getLogger().handlers:
-        if not any(isinstance(known, _OneLine) for known in handler.filters):
-            handler.addFilter(_OneLine())
+    """Faust and aiokafka speak up about trouble only, and not a hundred times.
+
+    The levels are those of their own loggers: a level on the root would leave them at DEBUG, and cost CPU. The filter goes to the handlers
+    that the root has by now."""
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    handlers: list[logging.Handler | None] = [*logging.getLogger().handlers]
+    for handler in handlers or [logging.lastResort]:
+        if handler is not None and not any(isinstance(known, _Quiet) for known in handler.filters):
+            handler.addFilter(_Quiet())
 
 
-class _OneLine(logging.Filter):
-    """No tracebacks and no "Crashed reason" once per service from the libraries: the host says once why the process ends. A record may
-    hold payloads."""
+class _Quiet(logging.Filter):
+    """What the libraries log: without tracebacks (they may hold payloads), without "Crashed reason" once per service (the host says once
+    why the process ends), and without what was said a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_s: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] in {"faust", "mode", "aiokafka"}:
-            record.exc_info = record.exc_text = None
-            return not str(record.msg).startswith("Crashed reason")
+        if record.name.partition(".")[0] not in _LIBRARIES:
+            return True
+        record.exc_info = record.exc_text = None
+        said = record.name, str(record.msg)
+        if said[1].startswith("Crashed reason") or record.created - self._said_s.get(said, 0.0) < _REPEAT_S:
+            return False
+        self._said_s[said] = record.created
         return True
 
 
@@ -184,11 +192,12 @@ async def _kafka(app: faust.App) -> None:
     conf = app.conf
     addresses = [f"{url.host}:{url.port or 9092}" for url in conf.broker_consumer]
     waiting = False
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we say it ourselves, once
     while True:
         client = AIOKafkaClient(bootstrap_servers=addresses, **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context))
         try:
             await client.bootstrap()
-            return
+            break
         except (KafkaError, OSError):
             if not waiting:
                 log.warning("waiting for Kafka at %s", ", ".join(addresses))
@@ -196,6 +205,7 @@ async def _kafka(app: faust.App) -> None:
         finally:
             await client.close()
         await asyncio.sleep(_RETRY_S)
+    quiet_loggers()
 
 
 def _use_uvloop() -> None:

@@ -69,7 +69,7 @@ class RedisStore(Store[str, bytes]):
     def __iter__(self) -> Iterator[str]:
         """Keys of all users, in no order; some may come twice when users come and go meanwhile."""
         for partition in range(self._count()):
-            for key in self._redis().hscan_iter(self._users(partition), count=_PAGE, no_values=True):
+            for key, _ in self._redis().hscan_iter(self._users(partition), count=_PAGE):
                 yield key.decode()
 
     def __len__(self) -> int:
