@@ -45,7 +45,9 @@ Logs = dict[tuple[str, int], list[Line]]
 
 async def read_logs(bootstrap: str, topics: Iterable[str]) -> Logs:
     """Every record that `topics` hold at the time of the call."""
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=4 << 20, fetch_max_wait_ms=50)
+    consumer: Any = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=4 << 20, fetch_max_wait_ms=50
+    )
     await consumer.start()
     try:
         await consumer._client.force_metadata_update()
@@ -61,10 +63,12 @@ async def read_logs(bootstrap: str, topics: Iterable[str]) -> Logs:
         while True:
             behind = {place for place in behind if await consumer.position(place) < ends[place]}
             if not behind:
-                return {place: lines for place, lines in logs.items()}
+                return logs
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
                 logs[place.topic, place.partition].extend(
-                    Line(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in records if r.offset < ends[place]
+                    Line(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
+                    for r in records
+                    if r.offset < ends[place]
                 )
     finally:
         await consumer.stop()

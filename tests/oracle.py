@@ -1,7 +1,7 @@
 """The oracle: what must be true of Redis and of every output topic, computed from the logs and the journal alone.
 
-Slow and obvious on purpose, and without a line of the product: one dictionary per user, one record at a time. The journal says in which order things were
-done (spans per step); everything else follows from the records.
+Slow and obvious on purpose, and without a line of the product: one dictionary per user, one record at a time. The journal says in
+which order things were done (spans per step); everything else follows from the records.
 """
 
 import json
@@ -65,37 +65,49 @@ class Expected:
     read: int = 0
 
 
-def read_journal(logs: Logs, topic: str, *, rewound: bool = False) -> Journal:
-    """The journal by partition and revision. A repeated line must say the same plan, unless the store was rolled back (`rewound`): then the last one holds."""
+def read_journal(logs: Logs, topic: str, *, rewound: bool = False, revs: dict[int, int] | None = None) -> Journal:
+    """The journal by partition, in the order of revisions. A repeated line must say the same plan.
+
+    `rewound`: the store was rolled back, so steps from some revision on were taken again, otherwise: the later ones hold, up to `revs`,
+    where the heads are.
+    """
     steps: dict[int, list[Step]] = {}
     faults: list[str] = []
     rewinds = 0
     for (name, partition), lines in logs.items():
         if name != topic:
             continue
-        said: dict[int, tuple[dict[str, Any], dict[str, int]]] = {}
+        chain: list[dict[str, Any]] = []
         for line in lines:
             entry = json.loads(line.value or b"{}")
-            rev, plan = entry["rev"], entry["plan"]
-            if rev in said and said[rev][0] != plan:
+            rev = entry["rev"]
+            if rev > len(chain):
+                faults.append(f"journal {partition}: revision {len(chain)} is missing")
+                break
+            if rev < len(chain) and entry["plan"] != chain[rev]["plan"]:
                 rewinds += 1
+                del chain[rev:]
                 if not rewound:
                     faults.append(f"journal {partition}: revision {rev} was said with two plans")
-            said[rev] = (plan, entry["fates"])
+            if rev == len(chain):
+                chain.append(entry)
+        if rewound and revs is not None:
+            del chain[revs.get(partition, 0) :]
         at: dict[str, int] = {}
-        steps[partition] = []
-        for rev in sorted(said):
-            plan, fates = said[rev]
-            spans = {name: (start, to) for name, (start, to) in plan["spans"].items()}
-            if rev != len(steps[partition]):
-                faults.append(f"journal {partition}: revision {len(steps[partition])} is missing")
-                break
-            if any(start != at.get(name, start) for name, (start, _) in spans.items()):
-                faults.append(f"journal {partition}: revision {rev} does not begin where the one before ended")
+        for entry in chain:
+            spans = entry["plan"]["spans"]
+            if any(start != at.get(name, 0) for name, (start, _) in spans.items()):
+                faults.append(f"journal {partition}: revision {entry['rev']} does not begin where the one before ended")
                 break
             at |= {name: to for name, (_, to) in spans.items()}
-            steps[partition].append(Step(rev, spans, plan["time_ms"], plan["now_ms"], plan["due_limit"], fates))
+        steps[partition] = [_step_of(entry) for entry in chain]
     return Journal(steps, faults, rewinds)
+
+
+def _step_of(entry: dict[str, Any]) -> Step:
+    plan = entry["plan"]
+    spans = {name: (start, to) for name, (start, to) in plan["spans"].items()}
+    return Step(entry["rev"], spans, plan["time_ms"], plan["now_ms"], plan["due_limit"], entry["fates"])
 
 
 def follow(logs: Logs, journal: Journal, rules: dict[str, Any], *, rule_errors: frozenset[str] = frozenset()) -> Expected:
@@ -143,7 +155,7 @@ class _Partition:
                 continue
             user = self.users.setdefault(said.user, OracleUser(said.user, self.rules))
             bound_ms = min(step.time_ms, (said.at_ms if said.event_clock else line.timestamp) - 1)
-            user = self._turn(user, bound_ms, step)
+            user = self.users[said.user] = self._turn(user, bound_ms, step)
             fate = user.fold(said, line.place)
             self.fates[fate] += 1
             counted[said.user] = counted.get(said.user, False) or fate == COUNTED
@@ -244,7 +256,7 @@ class _Partition:
             return
         user.entry_ms = NEVER_MS
         user = self._turn(user, step.time_ms, step)
-        user.entry_ms = min(user.entry_ms, user.due_ms())
+        user.entry_ms = user.due_ms()
 
     def _turn(self, user: OracleUser, bound_ms: int, step: Step) -> OracleUser:
         """Every timer of the user up to `bound_ms` has fired; the user, or a new one where it has expired."""

@@ -51,7 +51,7 @@ class OracleUser:
         self.weights = {entry["id"]: entry["weight"] for entry in rules["catalogue"]["types"]} | {3: rules["catalogue"]["custom_weight"]}
         self.panes: Counter[tuple[int, int]] = Counter()  # (minute, type) -> count
         self.lifetime: Counter[int] = Counter()
-        self.accepted: list[tuple[str, int]] = []  # (id, day on which it was accepted)
+        self.accepted: list[tuple[str, int]] = []  # (id, active days so far when it was accepted)
         self.newest_ms = -1
         self.last: Place | None = None
         self.first_day = self.last_day = -1
@@ -65,25 +65,26 @@ class OracleUser:
         self.band_now = 0
         self.entry_ms = NEVER_MS
         self.expired = False
-        self._event_turns: list[tuple[int, bool, int]] = []
+        self._event_turns: list[tuple[int, int]] = []
 
     # -- folding ------------------------------------------------------------------------------------------------------
 
     def fold(self, said: Said, place: Place) -> str:
         """The event's fate; a counted one is in the state, once."""
-        day, weight = said.at_ms // DAY_MS, self.weights.get(said.type_id, 1.0)
+        day, weight = said.at_ms // DAY_MS, self.weights.get(said.type_id, 0.0)
         if self.newest_ms >= 0 and self._too_old(said.at_ms):
             return LATE
         if self._is_duplicate(said.ident):
             return DUPLICATE
-        self._remember(said.ident, day)
         self._count_session(said.at_ms)
         self._count(said.at_ms, said.type_id, 1)
         if said.amount:
             self._count(said.at_ms, REVENUE, said.amount)
+        self.newest_ms = max(self.newest_ms, said.at_ms)
         if weight > 0:
             self._score_points(day, weight)
-        self.newest_ms = max(self.newest_ms, said.at_ms)
+            self.band_now = max(self.band_now, self.band(self.engagement(self.r(self.newest_ms))))
+        self._remember(said.ident)
         self.last = place
         self._resolve(said.at_ms)
         return COUNTED
@@ -115,8 +116,9 @@ class OracleUser:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def r(self, at_ms: int) -> float:
-        """Days of silence."""
-        return max(0.0, at_ms / DAY_MS - self.last_day)
+        """Days of silence: none on the last active day itself, a day is one visit whatever the hour."""
+        since_ms = at_ms - self.last_day * DAY_MS
+        return 0.0 if self.x == 0 or since_ms < DAY_MS else since_ms / DAY_MS
 
     def exposure(self, j: int, tenure: float) -> float:
         """E_j: what S_j would be after `tenure` days with a visit on each."""
@@ -147,20 +149,24 @@ class OracleUser:
         return float(100 * a / (a + self.scoring["a_ref"])) if a else 0.0
 
     def band(self, score: float) -> int:
+        """How many edges the score has reached."""
         return sum(score >= edge for edge in self.scoring["bands"])
 
     def counts(self, window: str, at_ms: int) -> dict[int, int]:
         """Type -> count in the panes floor(t/w)-n+1 .. floor(t/w)."""
-        panes, minutes = WINDOWS[window]
-        last = at_ms // MINUTE_MS // minutes
-        total: Counter[int] = Counter()
-        for (minute, type_id), n in self.panes.items():
-            if last - panes + 1 <= minute // minutes <= last:
-                total[type_id] += n
-        return {type_id: n for type_id, n in total.items() if n}
+        return self.all_counts(at_ms)[window]
 
-    def ces(self, window: str, at_ms: int) -> float:
-        return sum(self.weights.get(type_id, 1.0) * n for type_id, n in self.counts(window, at_ms).items() if type_id >= 3)
+    def all_counts(self, at_ms: int) -> dict[str, dict[int, int]]:
+        """`counts` of every window; panes that no window can hold any more are forgotten."""
+        totals: dict[str, Counter[int]] = {window: Counter() for window in WINDOWS}
+        for (minute, type_id), n in list(self.panes.items()):
+            for window, (panes, width) in WINDOWS.items():
+                last = at_ms // MINUTE_MS // width
+                if last - panes + 1 <= minute // width <= last:
+                    totals[window][type_id] += n
+            if self._too_old(minute * MINUTE_MS):
+                del self.panes[minute, type_id]
+        return {window: {type_id: n for type_id, n in total.items() if n} for window, total in totals.items()}
 
     # -- what an event is to the user ---------------------------------------------------------------------------------
 
@@ -169,12 +175,12 @@ class OracleUser:
         return at_ms // DAY_MS < self.newest_ms // DAY_MS - (WINDOWS["30d"][0] - 1)
 
     def _is_duplicate(self, ident: str) -> bool:
-        """Among the last 256 accepted ids, of those of the user's current and previous active day."""
+        """Among the last 256 accepted ids, of those accepted since the previous active day began."""
         return any(ident == known for known, _ in self.accepted)
 
-    def _remember(self, ident: str, day: int) -> None:
-        self.accepted.append((ident, day))
-        self.accepted = self.accepted[-self.scoring["dedup_ids"] :]
+    def _remember(self, ident: str) -> None:
+        self.accepted.append((ident, self.x))
+        self.accepted = [(known, x) for known, x in self.accepted if x >= self.x - 1][-self.scoring["dedup_ids"] :]
 
     def _count_session(self, at_ms: int) -> None:
         """A session begins with an event more than the session gap after the newest one."""
@@ -211,42 +217,46 @@ class OracleUser:
         return spoken, last_ms
 
     def take_event_turns(self, rev: int, now_ms: int) -> list[Spoken]:
-        """What the last counted event has resolved."""
+        """What the last counted event has resolved. The records are dated by the event."""
         turns, self._event_turns = self._event_turns, []
         return [self._alert(rule, "resolved", at_ms, "came_back", rev, now_ms) for rule, at_ms in turns]
 
-    def _resolve(self, at_ms: int) -> None:
-        r = self.r(at_ms)
-        for rule, value, off in ((0, self.p0(r), self.churn_rules["theta_off"]), (1, self.drop(r), self.drop_rules["h_off"])):
-            if self.slots[rule].firing and value < off:
+    def _resolve(self, event_ms: int) -> None:
+        """An event may end an alert, judged at the latest instant that is known: a late event from before the silence does not end it."""
+        for rule, slot in enumerate(self.slots):
+            at_ms = max(self.newest_ms, slot.starts_at_ms)
+            r = self.r(at_ms)
+            over = self.p0(r) >= self.churn_rules["theta_off"] if rule == 0 else self.drop(r) >= self.drop_rules["h_off"]
+            if slot.firing and not over:
                 self._close(rule, at_ms)
-                self._event_turns.append((rule, at_ms))
+                self._event_turns.append((rule, event_ms))
 
     def _close(self, rule: int, at_ms: int) -> None:
         self.slots[rule].firing, self.slots[rule].ends_at_ms = False, at_ms
 
     def _timers(self) -> list[tuple[int, int, str]]:
         """(instant, order among equals, what) of everything that silence will bring."""
-        churn, drop = self.churn_rules, self.drop_rules
-        timers = [(self.newest_ms + self.scoring["state_ttl_days"] * DAY_MS if self.newest_ms >= 0 else NEVER_MS, 3, "expired")]
-        if self.x >= churn["min_active_days"] and self.m() <= churn["engaged_gap_days"]:
-            timers.append((self._crossing(0, lambda r: self.p0(r) >= churn["theta_on"], churn["rearm_days"]), 0, "churn"))
-        if self.x >= drop["min_active_days"]:
-            timers.append((self._crossing(1, lambda r: self.drop(r) >= drop["h_on"], drop["rearm_days"]), 1, "drop"))
+        timers = [
+            (self.crossing_ms(0), 0, "churn"),
+            (self.crossing_ms(1), 1, "drop"),
+            (self.newest_ms + self.scoring["state_ttl_days"] * DAY_MS if self.newest_ms >= 0 else NEVER_MS, 3, "expired"),
+        ]
         if self.x and self.band_now > 0:
             edge = self.scoring["bands"][self.band_now - 1]
-            timers.append((self._first(lambda r: self.engagement(r) < edge), 2, "band"))
+            timers.append((max(self._first(lambda r: self.engagement(r) < edge), self.newest_ms + 1), 2, "band"))
         return timers
 
-    def _crossing(self, rule: int, crossed: Callable[[float], bool], rearm_days: float) -> int:
-        slot = self.slots[rule]
-        if slot.firing:
+    def crossing_ms(self, rule: int) -> int:
+        """When silence raises the alert of `rule`; never, while it is firing or where the user is not one to be alerted."""
+        numbers, slot = (self.churn_rules, self.drop_rules)[rule], self.slots[rule]
+        if slot.firing or self.x < numbers["min_active_days"] or (rule == 0 and self.m() > numbers["engaged_gap_days"]):
             return NEVER_MS
-        return max(self._first(crossed), slot.ends_at_ms + round(rearm_days * DAY_MS), self.newest_ms + 1)
+        crossed = (lambda r: self.p0(r) >= numbers["theta_on"]) if rule == 0 else (lambda r: self.drop(r) >= numbers["h_on"])
+        return max(self._first(crossed), self.newest_ms + 1, slot.ends_at_ms + round(numbers["rearm_days"] * DAY_MS))
 
     def _first(self, crossed: Callable[[float], bool]) -> int:
         """The first millisecond of silence at which `crossed`, which never turns back; by halving."""
-        low, high = self.last_day * DAY_MS, self.last_day * DAY_MS + 40_000 * DAY_MS
+        low, high = self.last_day * DAY_MS, self.last_day * DAY_MS + 36_500 * DAY_MS
         if not crossed(self.r(high)):
             return NEVER_MS
         while low < high:
@@ -275,18 +285,18 @@ class OracleUser:
         self.said = (score, self.band(score), as_of_ms)
         ident = f"{self.key}@{self.last}" + (f"+{as_of_ms}" if cause == "timer" else "")
         names = {entry["id"]: entry["name"] for entry in self.rules["catalogue"]["types"]} | {CUSTOM: "custom"}
+        windows = self.all_counts(as_of_ms)
+        events = {window: {type_id: n for type_id, n in counts.items() if type_id >= CUSTOM} for window, counts in windows.items()}
         fields = {
             "user_id": self.key,
             "as_of_ms": as_of_ms,
             "engagement_score": score,
             "band": self.scoring["band_names"][self.band(score)],
             "churn_probability": self.p0(r),
-            "ces": {window: self.ces(window, as_of_ms) for window in WINDOWS},
-            "counts": {
-                window: {names[type_id]: n for type_id, n in self.counts(window, as_of_ms).items() if type_id >= CUSTOM} for window in ("24h", "30d")
-            },
-            "sessions_30d": self.counts("30d", as_of_ms).get(SESSION, 0),
-            "revenue_30d_minor": self.counts("30d", as_of_ms).get(REVENUE, 0),
+            "ces": {window: sum(self.weights.get(type_id, 0.0) * n for type_id, n in counts.items()) for window, counts in events.items()},
+            "counts": {window: {names[type_id]: n for type_id, n in events[window].items()} for window in ("24h", "30d")},
+            "sessions_30d": windows["30d"].get(SESSION, 0),
+            "revenue_30d_minor": windows["30d"].get(REVENUE, 0),
             "cause": cause,
         }
         return Spoken(ident, self.key, rev, fields)

@@ -96,7 +96,17 @@ CASES: list[dict[str, Any]] = [
     {"messageId": 12},
     {"userId": {"a": 1}},
 ]
-BYTES: list[bytes | None] = [None, b"", b"{", b"[]", b"7", b"\xff", b'{"type":"track","event":"page_view","userId":"\xff"}', b'{"x":NaN}', b"x" * 65_537]
+BYTES: list[bytes | None] = [
+    None,
+    b"",
+    b"{",
+    b"[]",
+    b"7",
+    b"\xff",
+    b'{"type":"track","event":"page_view","userId":"\xff"}',
+    b'{"x":NaN}',
+    b"x" * 65_537,
+]
 
 
 def test_the_oracle_and_the_product_read_the_same() -> None:
