@@ -1,0 +1,170 @@
+# cython: language_level=3, wraparound=False, cdivision=False, annotation_typing=False
+"""The rhythm of one user's active days: points, churn probability and drop statistic, and the instants at which silence takes them over a threshold.
+
+Formulas and names are those of SCORING sections 3 to 5. An active day is a UTC day with a scored event; days are numbered since 1970. Silence is
+`r = t - last` in days with `t` in milliseconds, and 0 on the last active day itself: a day is one visit, whatever the hour.
+"""
+
+import cython
+
+from streams.core.record import NEVER_MS
+from streams.core.rules import DAY_MS, Rules
+
+if cython.compiled:
+    from cython.cimports.libc.math import log, pow
+else:
+    from math import log, pow
+
+__all__ = ["Rhythm"]
+
+_DAY_MS = DAY_MS
+_NEVER_MS = NEVER_MS
+#: Silence longer than this is not looked at for a crossing (100 years).
+_HORIZON_DAYS = 36_500
+_PC_MAX = 40.0
+_LOG_2 = log(2.0)
+
+
+class Rhythm:
+    """One user's active days; `clear`, or setting every public field, begins another user.
+
+    first_day, last_day   of the active days, -1 when there is none
+    x                     active days
+    points, wday          P as of `last_day`, and the weight of that day
+    s_q, s_h, s_2h, s_4h  S with half-lives H/4, H, 2H, 4H, as of `last_day`
+    gm, gw                smoothed sum of gaps and of their weights
+    cus, pc               CUSUM of gaps, Poisson CUSUM
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        churn, drop, scoring = rules.churn, rules.drop, rules.scoring
+        self._half_life, self._a_ref = scoring.half_life_days, scoring.a_ref
+        self._horizon, self._m0, self._r0, self._theta_on = churn.horizon_days, churn.m0_days, churn.r0, churn.theta_on
+        self._churn_days, self._engaged_gap = churn.min_active_days, churn.engaged_gap_days
+        self._rho, self._log_rho, self._h_on, self._drop_days = drop.rho, log(drop.rho), drop.h_on, drop.min_active_days
+        self._h_q, self._h_h, self._h_2h, self._h_4h = churn.horizon_days / 4, churn.horizon_days, churn.horizon_days * 2, churn.horizon_days * 4
+        self.clear()
+
+    def clear(self) -> None:
+        """There is no active day."""
+        self.first_day = self.last_day = -1
+        self.x = 0
+        self.points = self.wday = self.s_q = self.s_h = self.s_2h = self.s_4h = self.gm = self.gw = self.cus = self.pc = 0.0
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def visit(self, day: int, weight: float) -> bool:
+        """A scored event on `day` is in the points. True when it began a new active day; one of an earlier day adds points only."""
+        if self.x == 0:
+            self.first_day = self.last_day = day
+            self.x = 1
+            self.s_q = self.s_h = self.s_2h = self.s_4h = 1.0
+            self.points = log(1.0 + weight)
+            self.wday = weight
+            return True
+        if day <= self.last_day:
+            self.points += log(1.0 + self.wday + weight) - log(1.0 + self.wday)
+            self.wday += weight
+            return False
+        gap = day - self.last_day
+        # Both statistics judge the gap by the rhythm before it.
+        self.pc = min(_PC_MAX, max(0.0, self.pc + self.rate() * (1.0 - self._rho) * gap + self._log_rho))
+        self.cus = max(0.0, self.cus + gap / self.gap_days() - 1.5)
+        self.gm = 0.8 * self.gm + gap
+        self.gw = 0.8 * self.gw + 1.0
+        self.s_q = self.s_q * pow(2.0, -gap / self._h_q) + 1.0
+        self.s_h = self.s_h * pow(2.0, -gap / self._h_h) + 1.0
+        self.s_2h = self.s_2h * pow(2.0, -gap / self._h_2h) + 1.0
+        self.s_4h = self.s_4h * pow(2.0, -gap / self._h_4h) + 1.0
+        self.points = self.points * pow(2.0, -gap / self._half_life) + log(1.0 + weight)
+        self.wday = weight
+        self.x += 1
+        self.last_day = day
+        return True
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def silence(self, at_ms: int) -> float:
+        """r: days since the last active day, 0 on that day and before."""
+        if self.x == 0 or at_ms < (self.last_day + 1) * _DAY_MS:
+            return 0.0
+        return (at_ms - self.last_day * _DAY_MS) / 86_400_000.0
+
+    def tenure(self, r: float) -> float:
+        """T: days since the first active day, after `r` days of silence."""
+        return (self.last_day - self.first_day) + r
+
+    def exposure(self, half_life: float, tenure: float) -> float:
+        """E: what S of this half-life would be after `tenure` days with a visit on each."""
+        return (1.0 - pow(2.0, -max(tenure, 1.0) / half_life)) / (1.0 - pow(2.0, -1.0 / half_life))
+
+    def gap_days(self) -> float:
+        """m: the user's typical gap between active days."""
+        return (self._m0 + self.gm) / (1.0 + self.gw)
+
+    def rate(self) -> float:
+        """lam: active days per day, before the silence."""
+        return (self.s_4h + 0.5) / (self.exposure(self._h_4h, self.tenure(0.0)) + 14.0)
+
+    def decayed(self, at_ms: int) -> float:
+        """A: the points as they count at `at_ms`."""
+        return self.points * pow(2.0, -self.silence(at_ms) / self._half_life)
+
+    def engagement(self, at_ms: int) -> float:
+        """The engagement score, 0 to 100."""
+        decayed = self.decayed(at_ms)
+        return 100.0 * decayed / (decayed + self._a_ref)
+
+    def churn(self, r: float) -> float:
+        """p0 after `r` days of silence: the probability of no further active day within the horizon. 0 before the first active day."""
+        if self.x == 0:
+            return 0.0
+        known = self._h_2h + self.exposure(self._h_2h, self.tenure(r))
+        return pow(known / (known + self._horizon), self._r0 + self.s_2h * pow(2.0, -r / self._h_2h))
+
+    def drop(self, r: float) -> float:
+        """The drop statistic after `r` days of silence. 0 before the first active day."""
+        return self.pc + self.rate() * (1.0 - self._rho) * r if self.x else 0.0
+
+    # -- crossings: the first millisecond of a silence ------------------------------------------------------------------
+
+    def churn_at_ms(self) -> int:
+        """When p0 reaches theta_on, `NEVER_MS` if the user is not one to be alerted. The answer holds until the next active day."""
+        if self.x < self._churn_days or self.gap_days() > self._engaged_gap:
+            return _NEVER_MS
+        start_ms = self.last_day * _DAY_MS
+        low = _DAY_MS - 1  # on the day itself there is no silence
+        high = _HORIZON_DAYS * _DAY_MS
+        if self.churn(high / 86_400_000.0) < self._theta_on:
+            return _NEVER_MS
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.churn(middle / 86_400_000.0) < self._theta_on:
+                low = middle
+            else:
+                high = middle
+        return start_ms + high
+
+    def drop_at_ms(self) -> int:
+        """When the drop statistic reaches h_on, `NEVER_MS` before its minimum of active days. The answer holds until the next active day."""
+        if self.x < self._drop_days:
+            return _NEVER_MS
+        days = (self._h_on - self.pc) / (self.rate() * (1.0 - self._rho))
+        if not days < _HORIZON_DAYS:
+            return _NEVER_MS
+        at = cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0)
+        # The closed form is right to about a millisecond; the statistic itself decides which one.
+        while self.drop(at / 86_400_000.0) < self._h_on:
+            at += 1
+        while at > _DAY_MS and self.drop((at - 1) / 86_400_000.0) >= self._h_on:
+            at -= 1
+        return self.last_day * _DAY_MS + at
+
+    def fade_at_ms(self, edge: float) -> int:
+        """When decay takes the engagement score below `edge`: never late, up to 3 ms early. `NEVER_MS` when there is nothing above it to lose."""
+        if self.points <= 0.0 or not 0.0 < edge < 100.0:
+            return _NEVER_MS
+        days = self._half_life * log(self.points * (100.0 - edge) / (self._a_ref * edge)) / _LOG_2
+        if not days < _HORIZON_DAYS:
+            return _NEVER_MS
+        return self.last_day * _DAY_MS + max(_DAY_MS, cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0) - 2)
