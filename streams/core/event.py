@@ -1,7 +1,6 @@
+# cython: annotation_typing=False
 # distutils: extra_compile_args = -O3
 # (compiled, the count of brackets is a vector loop with -O3 and ten times slower without)
-# mypy: disable-error-code="untyped-decorator,no-any-return"
-# (Cython ships no types for its decorators.)
 """Records of the log become events, or the reason why not: names, ids, clocks and amounts are settled here and nowhere else.
 
 Spelling of the input (WIRE.md, DESIGN.md 11): Segment's `track`, `page`, `screen`, `identify`, `alias` and `group`. A campaign event is
@@ -75,16 +74,8 @@ _ABSENT: Final = (b"", b"null")
 _NONE: Final = msgspec.Raw()
 
 
-@cython.cclass
 class _Kind:
     """What a spelling of an event name means."""
-
-    type_id: cython.int
-    machine_id: cython.int
-    sign: cython.int
-    amounts: tuple[str, ...]
-    verb: cython.bint
-    detailed: cython.bint
 
     def __init__(self, entry: EventType | None, machine: EventType | None, unknown_id: int, verb: bool) -> None:
         names = entry.amount if entry is not None else None
@@ -96,26 +87,8 @@ class _Kind:
         self.detailed = verb or machine is not None or names is not None
 
 
-@cython.cclass
 class Decoder:
     """Decodes batches by `rules`. Each record is judged alone: a bad one never changes what another becomes."""
-
-    _names: Names
-    _identities: Identities
-    _kinds: dict[str, _Kind]
-    _verbs: dict[tuple[str, str], _Kind]
-    _calls: dict[str, _Kind]
-    _unknown_id: cython.int
-    _value_bytes: cython.Py_ssize_t
-    _depth: cython.Py_ssize_t
-    _properties: cython.Py_ssize_t
-    _many_bytes: cython.Py_ssize_t
-    _future_ms: cython.longlong
-    _correction_ms: cython.longlong
-    _oldest_ms: cython.longlong
-    _newest_ms: cython.longlong
-    _amount_minor: int
-    _minor_units: int
 
     def __init__(self, rules: Rules) -> None:
         limits, catalogue = rules.limits, rules.catalogue
@@ -134,14 +107,12 @@ class Decoder:
         self._minor_units = catalogue.minor_units
         spellings = [name for entry in catalogue.types for name in (entry.name, *entry.aliases)]
         self._kinds = {name: self._kind(self._names.find(name), name) for name in spellings}
-        self._verbs = {}
+        self._verbs: dict[tuple[str, str], _Kind] = {}
         self._calls = {call: self._kind(self._names.call(call), "") for call in CALLS}
 
     def decode(self, records: Sequence[Record]) -> list[Event | Rejected | Control]:
         """What each record is, in the same order."""
         decoded: list[Event | Rejected | Control] = []
-        start: cython.Py_ssize_t
-        i: cython.Py_ssize_t
         for start in range(0, len(records), _CHUNK):
             chunk = records[start : start + _CHUNK]
             values: list[bytes] = [record.value or b"" for record in chunk]
@@ -154,7 +125,6 @@ class Decoder:
                     decoded.append(self._event(chunk[i], values[i], payloads[i]))
         return decoded
 
-    @cython.ccall
     def decode_one(self, record: Record) -> Event | Rejected | Control:
         """What one record is."""
         value = record.value or b""
@@ -172,7 +142,6 @@ class Decoder:
             return refusal(error)
         return self._event(record, value, payload)
 
-    @cython.cfunc
     def _together(self, values: list[bytes]) -> list[Payload] | None:
         """The payloads of all values parsed in one go, or None when they must be parsed one by one.
 
@@ -191,7 +160,6 @@ class Decoder:
             return None
         return payloads if len(payloads) == len(values) else None
 
-    @cython.cfunc
     def _screen(self, value: bytes) -> Rejected | None:
         """What can be said of a value before it is parsed."""
         if not value:
@@ -202,7 +170,6 @@ class Decoder:
             return _TOO_DEEP
         return None
 
-    @cython.cfunc
     def _event(self, record: Record, value: bytes, payload: Payload) -> Event | Rejected:
         """The event of a parsed record. Checked in this order: name, id, clocks, properties; the first fault is the reason."""
         call, event, user_id, anonymous_id, message_id, timestamp, sent_at, received_at, channel, _ = astuple(payload)
@@ -234,7 +201,6 @@ class Decoder:
             origin = str(Coordinates(record.topic, record.partition, record.offset)).encode()
         return Event(who[0], who[1], type_id, at_ms, xxh3_64_intdigest(origin), amount, event_clock)
 
-    @cython.cfunc
     def _named(self, call: str | None, event: str | None, channel: str | None) -> _Kind | None:
         """What the event is called, or None when it has no name or an unknown type. A verb is resolved later, with its channel."""
         if call != "track":
@@ -251,18 +217,13 @@ class Decoder:
                 self._kinds[event] = kind
         return kind
 
-    @cython.cfunc
     def _kind(self, entry: EventType | None, event: str) -> _Kind:
         machine = self._names.machine(entry) if entry is not None else None
         return _Kind(entry, machine, self._unknown_id, self._names.is_verb(event))
 
-    @cython.cfunc
-    def _when(
-        self, timestamp: _Moment, sent_at: _Moment, received_at: _Moment, appended_ms: cython.longlong, event_clock: cython.bint
-    ) -> int | Rejected:
+    def _when(self, timestamp: _Moment, sent_at: _Moment, received_at: _Moment, appended_ms: int, event_clock: bool) -> int | Rejected:
         """Event time: `timestamp`, less what the sender's clock is ahead of ours; else `receivedAt`, else append time (WIRE.md)."""
-        at_ms: cython.longlong = appended_ms
-        ahead_ms: cython.longlong
+        at_ms = appended_ms
         at = "$.timestamp"
         if timestamp is not None:
             at_ms = _millis(timestamp)
@@ -280,7 +241,6 @@ class Decoder:
             return Rejected("limit", at)
         return at_ms
 
-    @cython.cfunc
     def _what(self, value: bytes, event: str | None, channel: str | None, kind: _Kind) -> tuple[int, int] | Rejected:
         """Type and amount of an event whose properties matter: a second look into the value, which few events need."""
         try:
@@ -303,7 +263,6 @@ class Decoder:
                 return minor if isinstance(minor, Rejected) else (kind.type_id, kind.sign * minor)
         return kind.type_id, 0
 
-    @cython.cfunc
     def _on_channel(self, event: str | None, channel: str | None, detail: Detail, kind: _Kind) -> _Kind:
         """What a verb means on the channel that the event names; what it means alone when it names none."""
         if channel not in CHANNELS and detail.context is not None:
@@ -317,7 +276,6 @@ class Decoder:
                 self._verbs[channel, event] = found
         return found
 
-    @cython.cfunc
     def _minor(self, raw: msgspec.Raw, at: str) -> int | Rejected:
         """A number, or a string that holds one, as minor units: exact, half to even."""
         try:
@@ -330,7 +288,6 @@ class Decoder:
         return Rejected("limit", at) if abs(minor) > self._amount_minor else int(minor)
 
 
-@cython.cfunc
 def _unnamed(call: str | None) -> Rejected:
     """Why an event has no kind."""
     if call is None:
@@ -338,7 +295,6 @@ def _unnamed(call: str | None) -> Rejected:
     return Rejected("missing_field", "$.event") if call == "track" else Rejected("unknown_type", "$.type")
 
 
-@cython.cfunc
 def _stamp(record: Record) -> tuple[int, bytes, bool]:
     """Append time at the origin, the text that names the origin (empty for the record itself), whether the record follows event time."""
     appended_ms = record.timestamp
@@ -358,26 +314,25 @@ def _stamp(record: Record) -> tuple[int, bytes, bool]:
     return appended_ms, dead or rerouted, event_clock
 
 
-@cython.cfunc
-def _millis(moment: datetime | int) -> cython.longlong:
+def _millis(moment: datetime | int) -> int:
     """Milliseconds since 1970, rounded down."""
     if isinstance(moment, int):
         return moment
     since = moment - _EPOCH
     if cython.compiled:
-        days: cython.longlong = timedelta_days(since)
-        seconds: cython.longlong = timedelta_seconds(since)
-        return days * 86_400_000 + seconds * 1000 + timedelta_microseconds(since) // 1000
-    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+        days: int = timedelta_days(since)
+        seconds: int = timedelta_seconds(since)
+        micros: int = timedelta_microseconds(since)
+    else:
+        days, seconds, micros = since.days, since.seconds, since.microseconds
+    return days * 86_400_000 + seconds * 1000 + micros // 1000
 
 
-@cython.cfunc
-def _opens(value: bytes) -> cython.Py_ssize_t:
+def _opens(value: bytes) -> int:
     """How many bytes of `value` open an array or an object, strings included."""
     if not cython.compiled:
         return value.count(b"{") + value.count(b"[")
-    total: cython.Py_ssize_t = 0
-    byte: cython.uchar
+    total = 0
     for byte in value:
         total += (byte | 0x20) == 0x7B
     return total

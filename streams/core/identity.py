@@ -1,5 +1,4 @@
-# mypy: disable-error-code="untyped-decorator,no-any-return"
-# (Cython ships no types for its decorators.)
+# cython: annotation_typing=False
 """Which ids may name a user, the key of that user, and the partition where the user lives."""
 
 from typing import Final
@@ -18,14 +17,8 @@ _BAD: Final = "bad_id"
 _BLOCKED: Final = "blocked_id"
 
 
-@cython.cclass
 class Identities:
     """Judges ids by `limits`. An id stays as the tracker spelled it: nothing is trimmed or folded, only compared so."""
-
-    _bytes: cython.Py_ssize_t
-    _blocked: frozenset[str]
-    _lengths: cython.ulonglong
-    _starts: str
 
     def __init__(self, limits: Limits) -> None:
         self._bytes = limits.id_bytes
@@ -35,7 +28,6 @@ class Identities:
         for text in self._blocked:
             self._lengths |= 1 << min(len(text), 63)
 
-    @cython.ccall
     def of(self, user_id: str | int | None, anonymous_id: str | int | None) -> tuple[str, str] | Rejected:
         """User key and raw id: `userId`, else `anon:` + `anonymousId`; `Rejected` when neither may name a user.
 
@@ -54,14 +46,13 @@ class Identities:
             return Rejected(reason, "$.anonymousId") if reason else (ANONYMOUS + raw_id, raw_id)
         return Rejected("missing_field", "$.userId")
 
-    @cython.ccall
     def refusal(self, raw_id: str) -> str:
         """Why `raw_id` may not name a user (`blocked_id`, `bad_id`), or "" when it may.
 
         Refused are the fillers of broken trackers (`null`, `undefined`, ..., without regard to case and space), unprintable characters,
         and more than `id_bytes` bytes of UTF-8.
         """
-        size: cython.Py_ssize_t = len(raw_id)
+        size = len(raw_id)
         # A character is four bytes at the most: only long ids are encoded to be measured.
         if size * 4 > self._bytes and (size > self._bytes or len(raw_id.encode("utf-8", "replace")) > self._bytes):
             return _BAD
@@ -74,14 +65,12 @@ class Identities:
         return "" if raw_id.isprintable() else _BAD
 
 
-@cython.cfunc
-def _graphic(text: str) -> cython.bint:
+def _graphic(text: str) -> bool:
     """Whether `text` is all ASCII letters, digits and signs, without spaces."""
     if not cython.compiled:
         return text.isascii() and text.isprintable() and " " not in text
-    sign: cython.Py_UCS4
     for sign in text:  # noqa: SIM110 (a C loop; `all` would make a generator)
-        if sign <= 32 or sign >= 127:
+        if not " " < sign < "\x7f":
             return False
     return True
 
@@ -92,20 +81,15 @@ def user_key(user_id: str | int | None, anonymous_id: str | int | None, limits: 
     return who if isinstance(who, Rejected) else who[0]
 
 
-@cython.ccall
-@cython.boundscheck(False)
-@cython.wraparound(False)
-def murmur2(data: bytes) -> cython.uint:
+def murmur2(data: bytes) -> int:
     """MurmurHash2 (Austin Appleby) as Kafka's Java client computes it: 32 bits, seed 0x9747b28c, read as unsigned."""
-    # Typed, because a literal above 2**31 would be a Python object in compiled code.
-    seed: cython.ulonglong = 0x9747B28C
-    low: cython.ulonglong = 0xFFFFFFFF
-    m: cython.ulonglong = 0x5BD1E995
-    size: cython.Py_ssize_t = len(data)
-    whole: cython.Py_ssize_t = size & ~3
-    i: cython.Py_ssize_t
-    k: cython.ulonglong
-    h: cython.ulonglong = seed ^ size
+    # Named, because a literal above 2**31 would be a Python object in compiled code.
+    seed = 0x9747B28C
+    low = 0xFFFFFFFF
+    m = 0x5BD1E995
+    size = len(data)
+    whole = size & ~3
+    h = seed ^ size
     for i in range(0, whole, 4):
         k = data[i + 3]
         k = k << 8 | data[i + 2]
@@ -122,7 +106,6 @@ def murmur2(data: bytes) -> cython.uint:
     return h ^ (h >> 15)
 
 
-@cython.ccall
-def home_partition(raw_id: str, partitions: cython.int) -> cython.int:
+def home_partition(raw_id: str, partitions: int) -> int:
     """The partition that the default partitioner of Kafka's Java client chooses for the key `raw_id` (without our prefix)."""
     return (murmur2(raw_id.encode("utf-8", "replace")) & 0x7FFFFFFF) % partitions
