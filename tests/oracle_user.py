@@ -255,8 +255,8 @@ class OracleUser:
         return max(self._first(crossed), self.newest_ms + 1, slot.ends_at_ms + round(numbers["rearm_days"] * DAY_MS))
 
     def _first(self, crossed: Callable[[float], bool]) -> int:
-        """The first millisecond of silence at which `crossed`, which never turns back; by halving."""
-        low, high = self.last_day * DAY_MS, self.last_day * DAY_MS + 36_500 * DAY_MS
+        """The first millisecond after the last active day at which `crossed`, which never turns back; by halving."""
+        low, high = (self.last_day + 1) * DAY_MS, (self.last_day + 36_500) * DAY_MS
         if not crossed(self.r(high)):
             return NEVER_MS
         while low < high:
