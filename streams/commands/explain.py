@@ -60,8 +60,9 @@ async def _read(settings: "Settings", key: str) -> tuple[bytes | None, int]:
 
     partition = home_partition(key.removeprefix(ANONYMOUS), settings.rules.partitions)
     async with open_redis(settings) as redis:
-        (blob,) = await redis.hmget(Keys.of(settings.rules.app_id, partition).users, [key])
+        (row,) = await redis.hmget(Keys.of(settings.rules.app_id, partition).users, [key])
         head = await read_head(redis, settings.rules.app_id, partition)
+    blob = row if isinstance(row, bytes) else None
     return blob, head.time_ms if head is not None and head.clock == "event" else now_ms()
 
 

@@ -29,6 +29,7 @@ _PARTITIONS: Final = 4
 _RETENTION_DAYS: Final = 400
 #: The embedded broker lets a group's first member wait for half of this.
 _SESSION_TIMEOUT_S: Final = 6
+_STOP_TIMEOUT_S: Final = 5
 #: A worker finishes its step and says good-bye within `stop_timeout_s`; after that it is ended by force.
 _GRACE_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
@@ -134,7 +135,7 @@ def _configuration(rules: Path, folder: Path) -> Path:
     with _edited(folder / "streams.yaml") as content:
         # It has no idempotent producer, and nothing to log in to.
         content["kafka"] = {"idempotence": False}
-        content["worker"] = {**(content.get("worker") or {}), "session_timeout_s": _SESSION_TIMEOUT_S}
+        content["worker"] = {**(content.get("worker") or {}), "session_timeout_s": _SESSION_TIMEOUT_S, "stop_timeout_s": _STOP_TIMEOUT_S}
     with _edited(folder / "topics.yaml") as content:
         content["partitions"], content["replication"] = _PARTITIONS, 1
         for spec in content["topics"].values():

@@ -36,8 +36,9 @@ class Watch:
         self.read = 0
         self.fates: dict[str, int] = dict.fromkeys(FATES, 0)
         self.trouble: tuple[str, ...] = ()
-        self.first_score = asyncio.Event()
+        self.first_score_s: float | None = None
         self._produced: dict[str, float] = {}
+        self._early: dict[str, float] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._changed = asyncio.Condition()
 
@@ -52,10 +53,12 @@ class Watch:
             await self._news()
 
     def produced(self, coordinates: str, at_s: float) -> None:
-        """A live event is in the log at `coordinates`; it was sent at `at_s` (monotonic clock)."""
-        if len(self._produced) >= _PRODUCED_KEPT:
-            del self._produced[next(iter(self._produced))]
-        self._produced[coordinates] = at_s
+        """A live event is in the log at `coordinates`; it was sent at `at_s` (monotonic clock). Its score may have been read already."""
+        told_s = self._early.pop(coordinates, None)
+        if told_s is not None:
+            self._measured(told_s - at_s)
+            return
+        _keep(self._produced, coordinates, at_s)
 
     async def outputs(self) -> None:
         """Reads scores and alerts from their beginning."""
@@ -133,12 +136,25 @@ class Watch:
         if score is None or not self.tally.live:
             return
         # A score is named by the last record folded into it, so the time between sending that record and reading the score is the latency.
-        sent_s = self._produced.pop(score.score_id.rpartition("@")[2], None)
+        coordinates = score.score_id.rpartition("@")[2]
+        sent_s = self._produced.pop(coordinates, None)
         if sent_s is not None:
-            self.tally.latencies.add(1000 * (now_s - sent_s))
-            self.first_score.set()
+            self._measured(now_s - sent_s)
+        elif score.cause != "timer":
+            _keep(self._early, coordinates, now_s)
+
+    def _measured(self, latency_s: float) -> None:
+        self.tally.latencies.add(1000 * latency_s)
+        if self.first_score_s is None:
+            self.first_score_s = time.monotonic()
 
     def _alert(self, value: bytes) -> None:
         change = self.tally.alert(value, time.time_ns() // 1_000_000)
         if change is not None and self.tally.live:
             self._told(change)
+
+
+def _keep(times: dict[str, float], coordinates: str, at_s: float) -> None:
+    if len(times) >= _PRODUCED_KEPT:
+        del times[next(iter(times))]
+    times[coordinates] = at_s
