@@ -24,8 +24,9 @@ class Identities:
         self._bytes = limits.id_bytes
         self._blocked = frozenset(text.strip().casefold() for text in limits.blocked_ids)
         self._starts = "".join({text[:1] + text[:1].upper() for text in self._blocked})
-        # A set of lengths as bits. A power and not a shift: compiled, `1 << n` would be a C int and lose the high ones.
-        self._lengths = sum({2 ** min(len(text), 63) for text in self._blocked})
+        # A set as bits. The lengths pass through a list, as Python integers: compiled, `1 << len(text)` would be a shift of a C int.
+        lengths = list({min(len(text), 63) for text in self._blocked})
+        self._lengths = sum(1 << length for length in lengths)
 
     def of(self, user_id: str | int | None, anonymous_id: str | int | None) -> tuple[str, str] | Rejected:
         """User key and raw id: `userId`, else `anon:` + `anonymousId`; `Rejected` when neither may name a user.
