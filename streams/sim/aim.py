@@ -24,6 +24,8 @@ __all__ = ["Aimed", "Rhythm", "aim"]
 _RHYTHMS_MAX: Final = 10_000
 #: Newton's method from below: the error after so many steps is under a millisecond.
 _NEWTON_STEPS: Final = 8
+#: A visit must take the statistic clearly below the threshold.
+_MARGIN: Final = 0.01
 
 
 class Aimed(NamedTuple):
@@ -122,7 +124,8 @@ def aim(rng: Random, config: AimConfig, *, users: int, days: int, until_ms: int,
                 last = round(fires_ms / DAY_MS - silence)
                 if meant[slot] == churning and slots[slot] is None and last - visits[-1] >= first_day:
                     when = tuple(last - visits[-1] + day for day in visits)
-                    returns_ms = 0 if churning else _return(rng, config, drop, rhythm, last, fires_ms, until_ms)
+                    back = not churning and int((slot + 1) * config.return_share) > int(slot * config.return_share)  # evenly spread
+                    returns_ms = _return(rng, config, drop, rhythm, last, max(fires_ms, until_ms)) if back else 0
                     slots[slot] = Aimed(rule, when, fires_ms, returns_ms)
                     empty[churning] -= 1
                     break
@@ -151,9 +154,9 @@ def _crossings(rng: Random, days: int, churn: Churn, drop: Drop, churning: bool)
             yield ("churn_risk" if churning else "engagement_drop"), visits, rhythm, silence
 
 
-def _return(rng: Random, config: AimConfig, drop: Drop, rhythm: Rhythm, last: int, fires_ms: int, until_ms: int) -> int:
-    """When a user comes back so soon that the visit takes the drop statistic below `h_off`; 0 when not at all."""
+def _return(rng: Random, config: AimConfig, drop: Drop, rhythm: Rhythm, last: int, after_ms: int) -> int:
+    """When a user comes back after `after_ms`; 0 when the visit would not take the drop statistic below `h_off`."""
     soonest, latest = config.return_after_s
-    returns_ms = max(fires_ms, until_ms) + int((soonest + rng.random() * (latest - soonest)) * 1000)
+    returns_ms = after_ms + int((soonest + rng.random() * (latest - soonest)) * 1000)
     back = rhythm.drop_at(returns_ms // DAY_MS - last) + math.log(drop.rho)
-    return returns_ms if rng.random() < config.return_share and back < drop.h_off - 0.01 else 0
+    return returns_ms if back < drop.h_off - _MARGIN else 0

@@ -132,7 +132,7 @@ class AimConfig(_Strict, frozen=True, kw_only=True):
     lead_s: Annotated[float, msgspec.Meta(ge=0)] = 120.0
     churn_every: Count = 5
     return_share: Share = 0.5
-    return_after_s: Span = (40, 150)
+    return_after_s: Span = (10, 120)
     persona: str = "slipping"
 
 

@@ -1,6 +1,6 @@
 """The shop as a stream of events: a history up to an instant, and live traffic from then on by the same users. Same seed, same bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from streams.core.rules import Churn, Drop
 from streams.sim.aim import Aimed
@@ -8,6 +8,7 @@ from streams.sim.config import WorldConfig, load_world
 from streams.sim.emission import Emission
 from streams.sim.history import History
 from streams.sim.live import Live
+from streams.sim.personas import Shopper
 from streams.sim.town import Town
 
 __all__ = ["World"]
@@ -32,6 +33,11 @@ class World:
         self._seed, self._users = seed, users
         self._churn, self._drop = churn or Churn(), drop or Drop()
         self._town = Town(seed, users, self.config)
+
+    @property
+    def silent(self) -> Mapping[Shopper, Aimed]:
+        """Who lives by the aims of the last history."""
+        return self._town.silent
 
     def history(self, days: int, until_ms: int) -> Iterator[Emission]:
         """What happened in the `days` before `until_ms`, in the order of sending: about 130 events per user in 90 days.

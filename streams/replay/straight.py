@@ -1,0 +1,195 @@
+"""Events straight through the rules to a report: what the worker would have said, without Kafka and Redis. Rules are tried out this way."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import islice
+from typing import Final, NamedTuple
+
+import msgspec
+
+from streams.core.headers import STREAMS_CLOCK
+from streams.core.record import FATES, Head, Outcome, Plan
+from streams.core.rules import CUSTOM, REVENUE, SESSION, WINDOWS, Rules
+from streams.core.user import User
+from streams.flow import Flow
+from streams.sim.emission import Emission
+
+__all__ = ["AlertCounts", "StraightReport", "straight"]
+
+#: Events of one step. The alerts do not depend on it, the scores told in between do, as they do in a worker.
+_STEP: Final = 4000
+_BINS: Final = 10
+_HEADERS: Final = ((STREAMS_CLOCK, b"event"),)
+
+
+class AlertCounts(msgspec.Struct):
+    """Alerts of one rule: told as firing and as resolved, and those that are firing at the end."""
+
+    fired: int = 0
+    resolved: int = 0
+    firing: int = 0
+
+
+class StraightReport(msgspec.Struct):
+    """What came of the events. Everything about users is as of the newest event.
+
+    fates     of the events read; they add up to `events`
+    rejects   reason -> events
+    windows   window -> event type -> events in it, of all users, most frequent first
+    bands     band -> users; `scores`: users with an engagement score in [0, 10), [10, 20), ... [90, 100]
+    alerts    rule -> counts
+    told      scores that would have been published
+    """
+
+    events: int = 0
+    users: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    fates: dict[str, int] = {}
+    rejects: dict[str, int] = {}
+    windows: dict[str, dict[str, int]] = {}
+    bands: dict[str, int] = {}
+    scores: list[int] = []
+    alerts: dict[str, AlertCounts] = {}
+    told: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Events per second."""
+        return self.events / self.seconds if self.seconds > 0 else 0.0
+
+
+class _Record(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class _Alert(msgspec.Struct):
+    rule: str
+    status: str
+
+
+_decode_alert: Final = msgspec.json.Decoder(_Alert).decode
+_RULES: Final = ("churn_risk", "engagement_drop")
+
+
+def straight(events: Iterable[Emission], rules: Rules, on_progress: Callable[[StraightReport], None] | None = None) -> StraightReport:
+    """The report of all `events`, read in their order. Time is that of the events, as in a replay through Kafka."""
+    run = _Run(rules)
+    started_s = time.monotonic()
+    remaining = iter(events)
+    while emissions := list(islice(remaining, _STEP)):
+        run.step(emissions)
+        run.report.seconds = time.monotonic() - started_s
+        if on_progress is not None:
+            on_progress(run.report)
+    run.look_at_users()
+    run.report.seconds = time.monotonic() - started_s
+    return run.report
+
+
+class _Run:
+    """A lane without a log and a store: one partition, all states in memory."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.report = StraightReport(fates=dict.fromkeys(FATES, 0), alerts={rule: AlertCounts() for rule in _RULES})
+        self._rules = msgspec.structs.replace(rules, partitions=1)
+        self._user = User(self._rules)
+        self._flow = Flow(self._rules, self._user)
+        self._topics = {"clickstream": rules.topics.clickstream, "campaigns": rules.topics.campaigns}
+        self._head = Head(0, "straight", 0, dict.fromkeys(self._topics.values(), 0), None, 0, "event", {}, {})
+        self._users: dict[str, bytes | None] = {}
+        self._due: dict[str, int] = {}
+        self._queue: list[tuple[int, str]] = []
+
+    def step(self, emissions: Sequence[Emission]) -> None:
+        """One step of the worker over `emissions`, and the users that fall due by the end of it."""
+        head, report = self._head, self.report
+        spans: dict[str, tuple[int, int]] = {}
+        records = []
+        for emission in emissions:
+            topic = self._topics[emission.topic]
+            begin, end = spans.get(topic, (head.positions[topic],) * 2)
+            records.append(_Record(topic, 0, end, emission.at_ms, emission.key, emission.value, (*_HEADERS, *emission.headers)))
+            spans[topic] = (begin, end + 1)
+        reading = self._flow.read(records, 0)
+        newest_ms = max(head.time_ms, reading.newest_ms())
+        version = self._rules.version
+        plan = Plan(head.rev, spans, newest_ms, newest_ms, "event", version, version, len(self._users) + len(records))
+        outcome = self._flow.step(plan, reading, head, self._users, list(self._due_at(newest_ms)))
+        self._keep(outcome)
+        self._count(outcome, emissions)
+        head.positions |= {topic: end for topic, (_, end) in spans.items()}
+        head.rev, head.time_ms, head.guards = head.rev + 1, newest_ms, outcome.guards
+        report.first_ms = report.first_ms or emissions[0].at_ms
+        report.last_ms = newest_ms
+
+    def _due_at(self, at_ms: int) -> Iterator[str]:
+        """Users due by `at_ms` in the order of their due times, as the store's queue gives them. Entries that were replaced are skipped."""
+        while self._queue and self._queue[0][0] <= at_ms:
+            due_ms, key = heappop(self._queue)
+            if self._due.get(key) == due_ms:
+                del self._due[key]
+                yield key
+
+    def _keep(self, outcome: Outcome) -> None:
+        for key, blob in outcome.users.items():
+            if blob is None:
+                self._users.pop(key, None)
+            else:
+                self._users[key] = blob
+        for key, due_ms in outcome.due.items():
+            if due_ms is None:
+                self._due.pop(key, None)
+            else:
+                self._due[key] = due_ms
+                heappush(self._queue, (due_ms, key))
+
+    def _count(self, outcome: Outcome, emissions: Sequence[Emission]) -> None:
+        report, topics = self.report, self._rules.topics
+        report.events += len(emissions)
+        report.users = len(self._users)
+        for fate, n in zip(FATES, outcome.fates, strict=True):
+            report.fates[fate] += n
+        for reason, n in outcome.rejects.items():
+            report.rejects[reason] = report.rejects.get(reason, 0) + n
+        for output in outcome.outputs:
+            if output.topic == topics.scores:
+                report.told += output.value is not None
+            elif output.topic == topics.alerts and output.value is not None:
+                alert = _decode_alert(output.value)
+                counts = report.alerts[alert.rule]
+                if alert.status == "firing":
+                    counts.fired += 1
+                else:
+                    counts.resolved += 1
+
+    def look_at_users(self) -> None:
+        """Windows, scores and alerts of all users at the newest event."""
+        report, user, at_ms = self.report, self._user, self.report.last_ms
+        windows: dict[str, Counter[int]] = {window: Counter() for window in WINDOWS}
+        bands: Counter[int] = Counter()
+        report.scores = [0] * _BINS
+        for key, blob in self._users.items():
+            user.load(key, blob)
+            for window, total in windows.items():
+                total.update(user.counts(window, at_ms))
+            bands[user.band(at_ms)] += 1
+            report.scores[min(_BINS - 1, int(user.engagement(at_ms) * _BINS / 100))] += 1
+            for rule, counts in enumerate(report.alerts.values()):
+                counts.firing += user.alert(rule).firing
+        names = {entry.id: entry.name for entry in self._rules.catalogue.types} | {
+            SESSION: "session",
+            REVENUE: "revenue_minor",
+            CUSTOM: "custom",
+        }
+        report.windows = {window: {names[type_id]: n for type_id, n in total.most_common() if n} for window, total in windows.items()}
+        report.bands = {name: bands[band] for band, name in enumerate(self._rules.scoring.band_names)}
