@@ -129,10 +129,10 @@ class AimConfig(_Strict, frozen=True, kw_only=True):
     share: Share = 0.4
     users_max: Count = 2000
     every_s: Positive = 7.5
-    lead_s: Annotated[float, msgspec.Meta(ge=0)] = 120.0
+    lead_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     churn_every: Count = 5
     return_share: Share = 0.5
-    return_after_s: Span = (10, 120)
+    return_after_s: Span = (30, 60)
     persona: str = "slipping"
 
 

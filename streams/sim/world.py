@@ -30,9 +30,14 @@ class World:
     ) -> None:
         self.config = config if config is not None else load_world()
         self.aim: Sequence[Aimed] = ()
-        self._seed, self._users = seed, users
+        self._seed, self._count = seed, users
         self._churn, self._drop = churn or Churn(), drop or Drop()
         self._town = Town(seed, users, self.config)
+
+    @property
+    def users(self) -> Sequence[Shopper]:
+        """Everybody."""
+        return self._town.people
 
     @property
     def silent(self) -> Mapping[Shopper, Aimed]:
@@ -44,7 +49,7 @@ class World:
 
         Read it to its end before `live`, which goes on from there. Calling it again begins anew.
         """
-        self._town = Town(self._seed, self._users, self.config)
+        self._town = Town(self._seed, self._count, self.config)
         self.aim = self._town.fall_silent(days, until_ms, self._churn, self._drop)
         return iter(History(self._town, days, until_ms))
 
