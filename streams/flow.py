@@ -27,11 +27,11 @@ Item = tuple[Record, Event]
 
 #: Prefix of the rows that remember replayed dead letters: no user key holds a control character.
 _MARKER = "\x01dead:"
-#: As long as the dead-letter topic keeps a letter, so that replaying one twice changes nothing.
-_MARKER_TTL_MS = 14 * DAY_MS
+#: As long as a letter is kept and can be replayed (14 d), and as a replay can lie in the rerouted topic before it is read (30 d).
+_MARKER_TTL_MS = 45 * DAY_MS
 
 _TURN_CAUSE = {Turn.CHURN_ON: "silence", Turn.DROP_ON: "silence", Turn.CHURN_OFF: "came_back", Turn.DROP_OFF: "came_back"}
-_EVENT_TURNS = (Turn.CHURN_OFF, Turn.DROP_OFF, Turn.CHURN_ON, Turn.DROP_ON)
+_EVENT_TURNS = (Turn.CHURN_OFF, Turn.DROP_OFF)  # only silence raises
 _SCORE_CAUSE = ("", "event", "band", "interval")
 
 
@@ -283,7 +283,7 @@ class _Step:
     def _event_turns(self, at_ms: int) -> None:
         for turn in _EVENT_TURNS:
             if self.user.turns & turn:
-                self._alert(turn, at_ms, "came_back" if turn in (Turn.CHURN_OFF, Turn.DROP_OFF) else "event")
+                self._alert(turn, at_ms, _TURN_CAUSE[turn])
 
     def _alert(self, turn: int, at_ms: int, cause: str) -> None:
         alert: Alert = alert_record(self.user, self.rules, turn, at_ms=at_ms, cause=cause, rev=self.plan.rev, now_ms=self.plan.now_ms)

@@ -96,7 +96,7 @@ def alert_record(user: User, rules: Rules, turn: int, *, at_ms: int, cause: str,
         reasons=churn_reasons(facts, rules) if rule == 0 else drop_reasons(facts, rules),
         clears_when=clears_when(facts, rules, rule) if firing else "",
         starts_at=rfc3339(slot.starts_at_ms),
-        ends_at=None if firing else rfc3339(at_ms),
+        ends_at=None if firing else rfc3339(max(at_ms, slot.starts_at_ms)),  # a visit may be older than the alert that it clears, and come late
         stale=now_ms - at_ms > rules.emit.alert_max_age_s * 1000,
         model="prior",
         rev=rev,
@@ -107,7 +107,7 @@ def alert_record(user: User, rules: Rules, turn: int, *, at_ms: int, cause: str,
 
 def churn_reasons(facts: Facts, rules: Rules) -> tuple[Reason, ...]:
     """Two reasons that add up to the churn probability: what was there at the last visit, and what the silence since then has added."""
-    at_visit = _p0(facts, rules, facts.S[2] * 2.0 ** (facts.r_days / (2 * rules.churn.horizon_days)), facts.tenure_days - facts.r_days)
+    at_visit = _p0(rules, facts.S[2] * 2.0 ** (facts.r_days / (2 * rules.churn.horizon_days)), facts.tenure_days - facts.r_days)
     return (
         Reason(
             "silence",
@@ -143,23 +143,23 @@ def drop_reasons(facts: Facts, rules: Rules) -> tuple[Reason, ...]:
 
 
 def visits_to_clear(facts: Facts, rules: Rules, rule: int) -> int | None:
-    """How many visits, one a day from tomorrow on, take the alert below its off-threshold; None above two weeks of them."""
+    """How many visits, one now and one on each following day, take the alert below its off-threshold; None above two weeks of them."""
     if rule == 1:
-        # An active day g days after the last one adds lam*(1-rho)*g and takes -ln(rho) off: state.fold does the same.
-        drop, step = facts.drop + facts.lam * (1 - rules.drop.rho), log(rules.drop.rho)
+        # An active day g days after the last one adds lam*(1-rho)*g and ln(rho), as the user's fold does.
+        drop = facts.drop
         for visits in range(1, _MAX_VISITS + 1):
-            drop = max(0.0, drop + step)
+            drop = max(0.0, drop + log(rules.drop.rho))
             if drop < rules.drop.h_off:
                 return visits
             drop += facts.lam * (1 - rules.drop.rho)
         return None
-    half_life = 2 * rules.churn.horizon_days
-    decay = 2.0 ** (-1.0 / half_life)
+    decay = 2.0 ** (-1.0 / (2 * rules.churn.horizon_days))
     s, tenure = facts.S[2], facts.tenure_days
     for visits in range(1, _MAX_VISITS + 1):
-        s, tenure = s * decay + 1.0, tenure + 1.0
-        if _p0(facts, rules, s, tenure) < rules.churn.theta_off:
+        s += 1.0
+        if _p0(rules, s, tenure) < rules.churn.theta_off:
             return visits
+        s, tenure = s * decay, tenure + 1.0
     return None
 
 
@@ -171,7 +171,7 @@ def clears_when(facts: Facts, rules: Rules, rule: int) -> str:
     return "one visit" if visits == 1 else f"visits on {visits} days"
 
 
-def _p0(facts: Facts, rules: Rules, s: float, tenure_days: float) -> float:
+def _p0(rules: Rules, s: float, tenure_days: float) -> float:
     """Churn probability of SCORING section 4 for a decayed visit count `s` (half-life 2H) and a tenure."""
     horizon, half_life = rules.churn.horizon_days, 2 * rules.churn.horizon_days
     exposure = (1 - 2.0 ** (-max(tenure_days, 1.0) / half_life)) / (1 - 2.0 ** (-1.0 / half_life))

@@ -111,8 +111,8 @@ class Lane:
         Raises `MissingHistory` when the log does not hold what comes next, unless `on_gap` says to go on.
         """
         owner = self._new_owner()
-        bounds = await self._source.bounds()
         head = await self._store.open(self.partition, owner)
+        bounds = await self._source.bounds()  # after: a log only grows, so what the head claims must be there by now
         if head is None:
             head = await self._store.create(self._first_head(owner, bounds))
         else:

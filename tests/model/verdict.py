@@ -10,7 +10,6 @@ from typing import Any
 
 from streams.core.record import FATES, Head, Output
 from streams.core.user import User
-from streams.flow import Flow
 from tests.model.history import History
 
 __all__ = ["verdict"]
@@ -69,7 +68,8 @@ def _fates(history: History) -> set[str]:
 
 def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
     """Takes every accepted plan in order, alone: what had to be said, and whether the store holds what that gives."""
-    world, flow, expected, broken = history.world, Flow(history.world.rules), {}, set()
+    world, expected, broken = history.world, {}, set()
+    flow = world.variant.flow(world.rules)
     for p in range(world.rules.partitions):
         head = Head(p, "oracle", 0, dict.fromkeys(world.rules.topics.inputs, 0), None, -1, "wall", {}, {})
         rows: dict[str, bytes] = {}
@@ -130,7 +130,7 @@ def _silences(history: History) -> set[str]:
                 for entry in world.logs[topic, p][start:to]:
                     if entry.value and entry.value != b"{":
                         counted_at.setdefault(json.loads(entry.value)["userId"], []).append((p, entry.timestamp, plan.rev))
-    last: dict[str, tuple[int, str]] = {}
+    last: dict[str, tuple[int, str, str]] = {}
     for output, _ in world.said:
         if output.topic != world.rules.topics.alerts:
             continue
@@ -138,14 +138,14 @@ def _silences(history: History) -> set[str]:
         if alert["rule"] != "churn_risk":
             continue
         user, rev = alert["user_id"], alert["rev"]
-        last[user] = max(last.get(user, (-1, "")), (rev, alert["status"]))
+        last[user] = max(last.get(user, (-1, "", "")), (rev, alert["starts_at"], alert["status"]))
         if alert["status"] != "firing":
             continue
         at_ms = _ms(alert["starts_at"])
         if any(p == output.partition and appended <= at_ms and read > rev for p, appended, read in counted_at[user]):
             broken.add("6 false alert")
     for key in {key for p in range(world.rules.partitions) for key in world.store.rows(p) if not key.startswith("\x01")}:
-        if last.get(key, (-1, ""))[1] != "firing":
+        if last.get(key, (-1, "", ""))[2] != "firing":
             broken.add("5 a silence was not heard")
     return broken
 
