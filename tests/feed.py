@@ -122,7 +122,7 @@ class Sender:
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
             linger_ms=5,
-            max_batch_size=1 << 18,
+            max_batch_size=1 << 16,  # the topics take 128 KiB
             request_timeout_ms=300_000,  # a broker that is away for a while is waited for
         )
         await self._producer.start()

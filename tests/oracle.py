@@ -18,7 +18,7 @@ __all__ = ["FATES", "Expected", "Journal", "Step", "follow", "read_journal"]
 
 FATES = ("counted", "duplicate", "late", "rejected", "rerouted", "erased", "control")
 DAY_MS = 86_400_000
-REPLAY_TTL_MS = 14 * DAY_MS
+REPLAY_TTL_MS = 45 * DAY_MS
 HOPS = 3
 
 

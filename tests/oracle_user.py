@@ -319,7 +319,7 @@ class OracleUser:
             "value_band": alerts["value_bands"][value],
             "severity": alerts["severities"][min(level, len(alerts["severities"]) - 1)],
             "starts_at_ms": slot.starts_at_ms,
-            "ends_at_ms": at_ms if status == "resolved" else None,
+            "ends_at_ms": max(at_ms, slot.starts_at_ms) if status == "resolved" else None,
             "stale": now_ms - at_ms > self.rules["emit"]["alert_max_age_s"] * 1000,
         }
         return Spoken(ident, self.key, rev, fields)

@@ -144,6 +144,7 @@ async def graceful_stop(ground: Ground, *, times: int = 2, seed: int = 14) -> st
 
 async def _moved(stage: Stage) -> bool:
     """Whether steps are being saved right now."""
+    stage.assert_alive()
     before = sum(head.rev for head in (await stage.heads()).values())
     await asyncio.sleep(0.3)
     return sum(head.rev for head in (await stage.heads()).values()) > before

@@ -13,6 +13,8 @@ from typing import Any, Final, Self
 import redis.asyncio as aioredis
 import yaml
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.core.record import Head
 from streams.settings import Settings, load
@@ -31,7 +33,7 @@ DEADLINE_S: Final = 150.0
 #: Fast enough for tests that last seconds: few partitions, a dead worker is noticed soon, silence too.
 OVERRIDES: Final[dict[str, dict[str, Any]]] = {
     "topics.yaml": {"partitions": 4},
-    "streams.yaml": {"worker": {"session_timeout_s": 6.0, "timer_grace_s": 1.0, "max_batch_records": 1000}},
+    "streams.yaml": {"worker": {"session_timeout_s": 6.0, "stop_timeout_s": 5.0, "timer_grace_s": 1.0, "max_batch_records": 1000}},
 }
 
 
@@ -152,7 +154,18 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings)
+        await self._keep_every_score()
         return self
+
+    async def _keep_every_score(self) -> None:
+        """The checker reads every copy of a score; compaction would leave the newest."""
+        admin: Any = AIOKafkaAdminClient(bootstrap_servers=self.direct)
+        await admin.start()
+        try:
+            keep = {"cleanup.policy": "delete", "retention.ms": "-1"}
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self.rules.topics.scores, keep)])
+        finally:
+            await admin.close()
 
     async def __aexit__(self, *_: object) -> None:
         for worker in self.workers:
@@ -202,7 +215,7 @@ class Stage:
         """Every head is at the end of every log, rerouted records too, with no plan open; how long that took."""
 
         async def at_end() -> bool:
-            self._alive()
+            self.assert_alive()
             try:
                 heads = await self.heads()
             except (aioredis.RedisError, OSError):
@@ -213,7 +226,7 @@ class Stage:
 
         return await until(f"{self.name} has caught up", at_end, deadline_s=deadline_s, every_s=0.2)
 
-    def _alive(self) -> None:
+    def assert_alive(self) -> None:
         """A worker that ended by itself, when nobody asked it to, is a failure worth reading."""
         if self.workers and not any(worker.alive for worker in self.workers):
             raise AssertionError("every worker has ended:\n" + "\n".join(worker.tail() for worker in self.workers))
@@ -262,7 +275,6 @@ def write_config(folder: Path, name: str, overrides: Mapping[str, Mapping[str, A
         if source.name == "topics.yaml":
             for spec in content["topics"].values():
                 spec["name"] = f"{name}.{spec['name']}"
-                spec["cleanup"] = "delete"  # the checker reads every copy
         for changes in (OVERRIDES, overrides):
             _merge(content, changes.get(source.name, {}))
         (folder / source.name).write_text(yaml.safe_dump(content))
