@@ -1,36 +1,37 @@
 # cython: language_level=3, wraparound=False, boundscheck=True, embedsignature=False, annotation_typing=False
 """The pane table: one user's counts by time and event type, in panes that widen with age.
 
-A pane is a minute wide while a minute window can still hold it, then an hour, then a day; after 30 days it is gone. The edges are the edges of
-`WINDOWS`, so that every window read at the newest minute or later is exact. A table is a function of the events and the newest minute alone: when
-and how often it was looked at, saved or loaded leaves no trace.
+A pane is a minute wide while a minute window can still hold it, then an hour, then a day; after 30 days it is gone. The edges are the
+edges of `WINDOWS`, so that every window read at the newest minute or later is exact. A table is a function of the events and the newest
+minute alone: in which order they came, and when it was looked at, saved or loaded leaves no trace (unless it was full once).
 
 One entry is 64 bits, so that a table is a sorted array and a state is copied, not parsed:
 
-    minute since the start of the oldest day held   16 bits   30 days are 43,200 minutes; counted from there, no date is too early or too late
+    minute since the start of the oldest day held   16 bits   30 days are 43,200 minutes; no date is too early or too late
     event type                                       8 bits
-    count or sum, plus 2**39                        40 bits   signed; whatever does not fit any more goes on in a second entry of the same pane
+    count or sum, plus 2**39                        40 bits   signed; what does not fit goes on in a second entry of the pane
 """
 
 from array import array
+from typing import Final
 
 from streams.core.rules import WINDOWS
 
 __all__ = ["Panes"]
 
-_MINUTE_SHIFT = 48
-_KEY_SHIFT = 40
-_VALUE_MASK = (1 << 40) - 1
-_BIAS = 1 << 39
+_MINUTE_SHIFT: Final = 48
+_KEY_SHIFT: Final = 40
+_VALUE_MASK: Final = (1 << 40) - 1
+_BIAS: Final = 1 << 39
 
-_HOUR = 60
-_DAY = 1440
-_FINE_PANES = WINDOWS["1h"][0]
-_HOUR_PANES = WINDOWS["24h"][0]
-_DAY_PANES = WINDOWS["30d"][0]
+_HOUR: Final = 60
+_DAY: Final = 1440
+_FINE_PANES: Final = WINDOWS["1h"][0]
+_HOUR_PANES: Final = WINDOWS["24h"][0]
+_DAY_PANES: Final = WINDOWS["30d"][0]
 #: Kept in minutes to the last when the table is full: the five-minute window is exact longest.
-_LAST_MINUTES = WINDOWS["5m"][0]
-_WINDOWS = len(WINDOWS)
+_LAST_MINUTES: Final = WINDOWS["5m"][0]
+_WINDOWS: Final = len(WINDOWS)
 
 
 class Panes:
@@ -130,7 +131,7 @@ class Panes:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def tally(self, minute: int) -> None:
-        """`count` answers for the windows that end with `minute`, `types` says for which types. One pass, from the newest pane to the oldest."""
+        """`count` answers for the windows that end with `minute`, `types` says for which types. One pass, from the newest pane on."""
         now = minute - self._base
         for i in range(self.seen):
             for w in range(_WINDOWS):
@@ -206,7 +207,7 @@ class Panes:
             self.size -= n
 
     def _widen(self, start: int, end: int, hour_edge: int, fine_edge: int) -> None:
-        """Of the entries [start, end), those before `hour_edge` are a day wide and those before `fine_edge` an hour; equal panes are one."""
+        """Of the entries [start, end), those before `hour_edge` are a day wide, those before `fine_edge` an hour; equal panes are one."""
         size = start
         for i in range(start, end):
             entry = self.entries[i]

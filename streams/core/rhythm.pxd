@@ -1,6 +1,7 @@
 # What rhythm.py is to the C compiler; interpreted, this file is not read.
 
 cimport cython
+from libc.math cimport log, pow
 
 cdef long long _DAY_MS, _NEVER_MS, _HORIZON_DAYS
 cdef double _PC_MAX, _LOG_2

@@ -1,28 +1,28 @@
 # cython: language_level=3, wraparound=False, cdivision=False, annotation_typing=False
-"""The rhythm of one user's active days: points, churn probability and drop statistic, and the instants at which silence takes them over a threshold.
+"""The rhythm of one user's active days: points, churn and drop, and the instants at which silence takes them over a threshold.
 
-Formulas and names are those of SCORING sections 3 to 5. An active day is a UTC day with a scored event; days are numbered since 1970. Silence is
-`r = t - last` in days with `t` in milliseconds, and 0 on the last active day itself: a day is one visit, whatever the hour.
+Formulas and names are those of docs/scoring.md. An active day is a UTC day with a scored event; days are numbered since 1970. Silence is
+`r = t - last` in days, and 0 on the last active day itself: a day is one visit, whatever the hour.
 """
+
+from typing import Final
 
 import cython
 
 from streams.core.record import NEVER_MS
 from streams.core.rules import DAY_MS, Rules
 
-if cython.compiled:
-    from cython.cimports.libc.math import log, pow
-else:
+if not cython.compiled:
     from math import log, pow
 
 __all__ = ["Rhythm"]
 
-_DAY_MS = DAY_MS
-_NEVER_MS = NEVER_MS
+_DAY_MS: Final = DAY_MS
+_NEVER_MS: Final = NEVER_MS
 #: Silence longer than this is not looked at for a crossing (100 years).
-_HORIZON_DAYS = 36_500
-_PC_MAX = 40.0
-_LOG_2 = log(2.0)
+_HORIZON_DAYS: Final = 36_500
+_PC_MAX: Final = 40.0
+_LOG_2: Final = log(2.0)
 
 
 class Rhythm:
@@ -36,13 +36,28 @@ class Rhythm:
     cus, pc               CUSUM of gaps, Poisson CUSUM
     """
 
+    first_day: int
+    last_day: int
+    x: int
+    points: float
+    wday: float
+    s_q: float
+    s_h: float
+    s_2h: float
+    s_4h: float
+    gm: float
+    gw: float
+    cus: float
+    pc: float
+
     def __init__(self, rules: Rules) -> None:
         churn, drop, scoring = rules.churn, rules.drop, rules.scoring
         self._half_life, self._a_ref = scoring.half_life_days, scoring.a_ref
         self._horizon, self._m0, self._r0, self._theta_on = churn.horizon_days, churn.m0_days, churn.r0, churn.theta_on
         self._churn_days, self._engaged_gap = churn.min_active_days, churn.engaged_gap_days
         self._rho, self._log_rho, self._h_on, self._drop_days = drop.rho, log(drop.rho), drop.h_on, drop.min_active_days
-        self._h_q, self._h_h, self._h_2h, self._h_4h = churn.horizon_days / 4, churn.horizon_days, churn.horizon_days * 2, churn.horizon_days * 4
+        self._h_q, self._h_h = churn.horizon_days / 4, churn.horizon_days
+        self._h_2h, self._h_4h = 2 * churn.horizon_days, 4 * churn.horizon_days
         self.clear()
 
     def clear(self) -> None:
@@ -129,7 +144,7 @@ class Rhythm:
     # -- crossings: the first millisecond of a silence ------------------------------------------------------------------
 
     def churn_at_ms(self) -> int:
-        """When p0 reaches theta_on, `NEVER_MS` if the user is not one to be alerted. The answer holds until the next active day."""
+        """When p0 reaches theta_on, `NEVER_MS` if the user is not one to be alerted. Holds until the next active day."""
         if self.x < self._churn_days or self.gap_days() > self._engaged_gap:
             return _NEVER_MS
         start_ms = self.last_day * _DAY_MS
@@ -146,13 +161,13 @@ class Rhythm:
         return start_ms + high
 
     def drop_at_ms(self) -> int:
-        """When the drop statistic reaches h_on, `NEVER_MS` before its minimum of active days. The answer holds until the next active day."""
+        """When the drop statistic reaches h_on, `NEVER_MS` before its minimum of active days. Holds until the next active day."""
         if self.x < self._drop_days:
             return _NEVER_MS
         days = (self._h_on - self.pc) / (self.rate() * (1.0 - self._rho))
         if not days < _HORIZON_DAYS:
             return _NEVER_MS
-        at = cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0)
+        at: int = cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0)
         # The closed form is right to about a millisecond; the statistic itself decides which one.
         while self.drop(at / 86_400_000.0) < self._h_on:
             at += 1
@@ -161,10 +176,11 @@ class Rhythm:
         return self.last_day * _DAY_MS + at
 
     def fade_at_ms(self, edge: float) -> int:
-        """When decay takes the engagement score below `edge`: never late, up to 3 ms early. `NEVER_MS` when there is nothing above it to lose."""
+        """When decay takes the engagement score below `edge`: never late, up to 3 ms early. `NEVER_MS` when it never does."""
         if self.points <= 0.0 or not 0.0 < edge < 100.0:
             return _NEVER_MS
         days = self._half_life * log(self.points * (100.0 - edge) / (self._a_ref * edge)) / _LOG_2
         if not days < _HORIZON_DAYS:
             return _NEVER_MS
-        return self.last_day * _DAY_MS + max(_DAY_MS, cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0) - 2)
+        at: int = cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0)
+        return self.last_day * _DAY_MS + max(at - 2, _DAY_MS)

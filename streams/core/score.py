@@ -2,7 +2,6 @@
 """The score record: a user at one instant, as the bytes that leave on the scores topic."""
 
 from collections.abc import Callable
-from math import floor
 from typing import Final
 
 import cython
@@ -12,8 +11,8 @@ from streams.core.envelope import rfc3339
 from streams.core.rules import CUSTOM, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 
-if cython.compiled:
-    from cython.cimports.libc.math import floor
+if not cython.compiled:
+    from math import floor
 
 __all__ = ["Contribution", "ScoreRecord", "score_record"]
 
@@ -89,7 +88,7 @@ def score_record(user: User, rules: Rules, *, cause: str, as_of_ms: int, due_ms:
 
 def hundredths(value: float) -> int:
     """`value` in hundredths, half up: a third of the time of `round`."""
-    return int(floor(value * 100.0 + 0.5))
+    return int(floor(value * 100.0 + 0.5))  # noqa: RUF046  (compiled, floor is C's)
 
 
 def _named(user: User, window: int) -> dict[str, int]:
@@ -103,7 +102,7 @@ def _named(user: User, window: int) -> dict[str, int]:
 
 
 def _contributions(user: User) -> list[Contribution]:
-    """The largest contributions to `ces` of seven days and the sum of the others. Their points add up to the rounded `ces` to the hundredth."""
+    """The largest contributions to `ces` of seven days and the sum of the others. Their points add up to the rounded `ces`."""
     ranked: list[tuple[float, int]] = []
     for i in range(user.panes.seen):
         kind = user.panes.types[i]
@@ -115,8 +114,9 @@ def _contributions(user: User) -> list[Contribution]:
     top = ranked if len(ranked) <= _TOP else ranked[:_TOP]
     named: list[tuple[int, int]] = []
     for minus, kind in top:
-        named.append((kind, hundredths(-minus)))
-        rest -= named[-1][1]
+        share = hundredths(-minus)
+        rest -= share
+        named.append((kind, share))
     if len(ranked) > _TOP:
         others = sum([user.panes.count(_WINDOW_7D, kind) for _, kind in ranked[_TOP:]])
         return [Contribution(_name(user, kind), user.panes.count(_WINDOW_7D, kind), share / 100.0) for kind, share in named] + [

@@ -1,22 +1,22 @@
 # cython: language_level=3, wraparound=False, annotation_typing=False
 """The state of one user: events are folded into it, silence turns it, and it rests as bytes.
 
-There is one `User` per process: `load`, `fold` or `turn`, `dump`. It never holds two users. Compiled and interpreted it gives the same bytes.
+There is one `User` per process: `load`, `fold` or `turn`, `dump`; it never holds two users. Compiled or interpreted, the bytes are equal.
 
 Definitions that the formulas leave open:
 
-- **Late**: of a day that the longest window before the user's newest event does not hold. Judged before anything else, so a late duplicate is late.
+- **Late**: of a day that the longest window before the user's newest event does not hold. Judged first, so a late duplicate is late.
 - **Duplicate**: the id is among the last `dedup_ids` accepted, of those accepted since the previous active day began.
-- **Session**: begins with an event more than `session_gap_ms` after the newest one so far. Whatever comes earlier than that belongs to a session
-  that has been counted already, also when it comes late.
-- **Came back**: an event never raises an alert, it may resolve one. It is judged at the latest instant the state knows of (the newest event, or the
-  beginning of the alert), so that a late event from before the silence does not end it.
+- **Session**: begins with an event more than `session_gap_ms` after the newest one so far. An earlier event belongs to a session that has
+  been counted, also when it comes late.
+- **Came back**: an event never raises an alert, it may resolve one. It is judged at the latest instant the state knows of (the newest
+  event, or the beginning of the alert), so that a late event from before the silence does not end it.
 - **Turns** happen after the newest event, and on a day after the last active one. A resolved alert rests for `rearm_days`.
 - **Band**: rises with events, falls by `turn` only.
 """
 
 from array import array
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import cython
@@ -34,25 +34,25 @@ if cython.compiled:
 __all__ = ["COMPILED", "STATE_VERSION", "Alert", "Facts", "Turn", "User"]
 
 #: Whether this module runs compiled.
-COMPILED: bool = cython.compiled
+COMPILED: Final[bool] = cython.compiled
 
 #: First byte of every state.
-STATE_VERSION = 1
+STATE_VERSION: Final = 1
 
 
 class Turn:
     """What happens to a user, as bits."""
 
-    CHURN_ON = 1
-    CHURN_OFF = 2
-    DROP_ON = 4
-    DROP_OFF = 8
-    BAND = 16
-    EXPIRED = 32
+    CHURN_ON: Final = 1
+    CHURN_OFF: Final = 2
+    DROP_ON: Final = 4
+    DROP_OFF: Final = 8
+    BAND: Final = 16
+    EXPIRED: Final = 32
 
 
 class Alert(NamedTuple):
-    """One alert rule of one user. `opened`: topic index, partition and offset of the last counted record when it last fired; times are -1 until then."""
+    """One alert rule of one user. `opened`: topic index, partition, offset of the last counted record when it fired; times: -1 before."""
 
     firing: bool
     opened: tuple[int, int, int]
@@ -64,8 +64,8 @@ class Facts(NamedTuple):
     """Everything a score or an alert rests on, at one instant, under the names of SCORING.
 
     S, E   decayed and possible active days for the half-lives H/4, H, 2H, 4H, at that instant
-    ratio  (S/E at H/4) / (S/E at 4H): recent against usual activity. SCORING's figure has half-lives of 14 and 112 days; these are the shortest
-           and the longest that are kept, 7.5 and 120 days at H = 30
+    ratio  (S/E at H/4) / (S/E at 4H): recent against usual activity. The documented figure has half-lives of 14 and 112 days; these are the
+           shortest and the longest that are kept, 7.5 and 120 days at H = 30
     """
 
     first_day: int
@@ -87,12 +87,12 @@ class Facts(NamedTuple):
     lifetime: dict[int, int]
 
 
-_NAMES = tuple(WINDOWS)
+_NAMES: Final = tuple(WINDOWS)
 _SESSION, _REVENUE, _CUSTOM = SESSION, REVENUE, CUSTOM
 _COUNTED, _DUPLICATE, _LATE = Fate.COUNTED, Fate.DUPLICATE, Fate.LATE
 _CHURN_ON, _CHURN_OFF, _DROP_ON, _DROP_OFF, _BAND, _EXPIRED = 1, 2, 4, 8, 16, 32
 _DAY_MS, _MINUTE_MS, _NEVER_MS = DAY_MS, 60_000, NEVER_MS
-_VERSION = STATE_VERSION
+_VERSION: Final = STATE_VERSION
 
 # A state is 64-bit words, little endian. Fixed part:
 #   0  version (8 bits), flags (8), band (8), band last emitted (8), ids (16), ids since the last active day began (16)
@@ -101,24 +101,24 @@ _VERSION = STATE_VERSION
 #   8  truncated_day   9  first_day   10  last_day   11  x   12..21  points wday s_q s_h s_2h s_4h gm gw cus pc
 # then, by flag: what was last emitted (score, time) and the two alerts (partition and topic, offset, starts, ends);
 # then ids (oldest first), lifetime counters (type in the top 8 bits, count plus 2**55 below) and panes.
-_FIXED = 22
-_SAID = 2
-_SLOT = 4
-_HEADER_MAX = 32  # _FIXED + _SAID + 2 * _SLOT
-_WORDS_MAX = 8192
+_FIXED: Final = 22
+_SAID: Final = 2
+_SLOT: Final = 4
+_HEADER_MAX: Final = 32  # _FIXED + _SAID + 2 * _SLOT
+_WORDS_MAX: Final = 8192
 #: Words that one event can add: an id, three lifetime counters, three panes.
-_EVENT_WORDS = 8
+_EVENT_WORDS: Final = 8
 #: Panes given up at once when the state is full, so that a full state does not widen its panes again with every event.
-_ROOM_WORDS = 32
-_TYPES = 256
+_ROOM_WORDS: Final = 32
+_TYPES: Final = 256
 #: Smallest number of panes that must fit whatever else is there: every type once.
-_PANES_MIN = 256 + _ROOM_WORDS
+_PANES_MIN: Final = 256 + _ROOM_WORDS
 
 _FLAG_SAID, _FLAG_CHURN, _FLAG_DROP, _FLAG_CHURN_FIRING, _FLAG_DROP_FIRING = 1, 2, 4, 8, 16
 
-_LIFE_SHIFT = 56
-_LIFE_BIAS = 1 << 55
-_LIFE_MASK = (1 << 56) - 1
+_LIFE_SHIFT: Final = 56
+_LIFE_BIAS: Final = 1 << 55
+_LIFE_MASK: Final = (1 << 56) - 1
 
 
 class User:
@@ -134,6 +134,31 @@ class User:
     names       type id -> name, "" where the catalogue has none
     weights     type id -> weight, 0 where the catalogue has none
     """
+
+    key: str
+    due_ms: int
+    entry_ms: int
+    newest_ms: int
+    last_topic: int
+    last_partition: int
+    last_offset: int
+    turns: int
+    turn_ms: int
+    _band: int
+    _said_band: int
+    _said_ms: int
+    _said_score: float
+    _firing: int  # bit r: rule r
+    _churn_at_ms: int
+    _drop_at_ms: int
+    _churn_due_ms: int
+    _drop_due_ms: int
+    _band_due_ms: int
+    _expiry_ms: int
+    _ids_start: int
+    _ids_day: int
+    _ids_end: int
+    _lives: int
 
     def __init__(self, rules: Rules) -> None:
         scoring, churn, drop, emit = rules.scoring, rules.churn, rules.drop, rules.emit
@@ -200,7 +225,7 @@ class User:
     def fold(self, type_id: int, at_ms: int, id_hash: int, amount: int, topic: int, partition: int, offset: int) -> int:
         """The fate of one event; a counted one is in the state, and what it turned is in `turns`.
 
-        topic is an index into `rules.topics.inputs`. Raises `ValueError` or `OverflowError` for what no decoded event has; the state is then lost.
+        topic is an index into `rules.topics.inputs`. Raises `ValueError` or `OverflowError` for what no decoded event has; load again then.
         """
         if at_ms < 0 or not 0 < type_id < _TYPES:
             raise ValueError("no such time or type")
@@ -254,11 +279,11 @@ class User:
     # -- silence ----------------------------------------------------------------------------------------------------
 
     def turn(self, bound_ms: int) -> int:
-        """The earliest turn that silence brings up to `bound_ms`, applied, as one bit of `Turn`, with its instant in `turn_ms`; 0 when there is none.
+        """The earliest turn that silence brings up to `bound_ms`, applied, as a bit of `Turn`; 0 when there is none.
 
-        After `EXPIRED` the caller deletes the user. At equal instants: churn, drop, band, expiry.
+        Its instant is in `turn_ms`. After `EXPIRED` the caller deletes the user. At equal instants: churn, drop, band, expiry.
         """
-        while self.due_ms <= bound_ms:
+        while self.due_ms <= bound_ms and self.due_ms < _NEVER_MS:
             at_ms = self.due_ms
             if self._churn_due_ms == at_ms:
                 turn = _CHURN_ON
@@ -324,7 +349,7 @@ class User:
     # -- emission ---------------------------------------------------------------------------------------------------
 
     def emission(self, at_ms: int) -> int:
-        """Why a score should leave (mode "meaningful"): 1 the score moved, or none ever left; 2 another band; 3 none for long; 0 no reason."""
+        """Why a score should leave (mode "meaningful"): 1 it moved, or none ever left; 2 another band; 3 none for long; 0 no reason."""
         if self._said_ms < 0:
             return 1
         score = self.engagement(at_ms)
@@ -369,7 +394,7 @@ class User:
         return Alert(bool(self._firing >> rule & 1), opened, self._slots[at + 3], self._slots[at + 4])
 
     def counts(self, window: str, at_ms: int) -> dict[int, int]:
-        """Type id -> count in a window as of `at_ms` (the newest event or later); `SESSION` and `REVENUE` are types too. Zeros are left out."""
+        """Type id -> count in a window as of `at_ms` (the newest event or later), `SESSION` and `REVENUE` among them; no zeros."""
         at = _NAMES.index(window)
         self.panes.tally(at_ms // _MINUTE_MS)
         counts: dict[int, int] = {}
@@ -434,7 +459,7 @@ class User:
     def _knows(self, id_hash: int) -> bool:
         if not cython.compiled:
             return id_hash in self._ids[self._ids_start : self._ids_end]
-        for i in range(self._ids_end - 1, self._ids_start - 1, -1):
+        for i in range(self._ids_start, self._ids_end):  # noqa: SIM110  (a generator is no C loop)
             if self._ids[i] == id_hash:
                 return True
         return False
@@ -545,7 +570,8 @@ class User:
             self._slots[slot + 3] = self._slots[slot + 4] = -1
             return at
         self._slots[slot], self._slots[slot + 1] = self._signed[at] & 255, self._signed[at] >> 8
-        self._slots[slot + 2], self._slots[slot + 3], self._slots[slot + 4] = self._signed[at + 1], self._signed[at + 2], self._signed[at + 3]
+        self._slots[slot + 2] = self._signed[at + 1]
+        self._slots[slot + 3], self._slots[slot + 4] = self._signed[at + 2], self._signed[at + 3]
         return at + _SLOT
 
     def _encode(self) -> int:
@@ -594,18 +620,20 @@ class User:
     def _encode_slot(self, rule: int, at: int) -> int:
         slot = 5 * rule
         self._signed[at] = self._slots[slot + 1] << 8 | self._slots[slot]
-        self._signed[at + 1], self._signed[at + 2], self._signed[at + 3] = self._slots[slot + 2], self._slots[slot + 3], self._slots[slot + 4]
+        self._signed[at + 1] = self._slots[slot + 2]
+        self._signed[at + 2], self._signed[at + 3] = self._slots[slot + 3], self._slots[slot + 4]
         return at + _SLOT
 
     def _read(self, blob: bytes, size: int) -> None:
         """The first `size` bytes of the image are `blob`."""
-        if cython.compiled:
-            memcpy(cython.address(self._image[0]), cython.cast(cython.p_char, blob), size)
-        else:
+        if not cython.compiled:
             memoryview(self._image).cast("B")[:size] = blob
+        else:
+            memcpy(cython.address(self._image[0]), cython.cast(cython.p_char, blob), size)
 
     def _write(self, words: int) -> bytes:
         """The first `words` words of the image."""
-        if cython.compiled:
-            return cython.cast(cython.p_char, cython.address(self._image[0]))[: 8 * words]
-        return self._image[:words].tobytes()
+        if not cython.compiled:
+            return self._image[:words].tobytes()
+        image: bytes = cython.cast(cython.p_char, cython.address(self._image[0]))[: 8 * words]
+        return image

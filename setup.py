@@ -1,0 +1,39 @@
+"""Compiles the hot core where a C compiler is present; without one the same modules run interpreted, with the same results.
+
+Everything else about the package stands in pyproject.toml.
+"""
+
+import os
+
+from setuptools import Extension, setup
+
+#: Modules of `streams.core` that are written to be compiled: ordinary Python, and C types in the .pxd beside it.
+COMPILED = ("event", "identity", "panes", "rhythm", "score", "user")
+
+#: No fast-math and no fused multiply-add: compiled and interpreted must round alike, on every machine.
+FLAGS = ["-O2", "-ffp-contract=off", "-fno-fast-math", "-w"]  # -w: nobody reads generated C
+
+
+def extensions() -> list[Extension]:
+    """The compiled modules; none when Cython is missing or `STREAMS_PURE=1` asks for a wheel without compiled code."""
+    if os.environ.get("STREAMS_PURE") == "1":
+        return []
+    try:
+        from Cython.Build import cythonize
+    except ImportError:
+        return []
+    modules = [
+        # Optional: without a compiler the build goes on. The .pxd files must be in the source archive.
+        Extension(
+            f"streams.core.{name}",
+            [f"streams/core/{name}.py"],
+            depends=[f"streams/core/{each}.pxd" for each in COMPILED],
+            extra_compile_args=FLAGS,
+            optional=True,
+        )
+        for name in COMPILED
+    ]
+    return list(cythonize(modules, build_dir="build", compiler_directives={"language_level": 3}, quiet=True))
+
+
+setup(ext_modules=extensions())
