@@ -16,7 +16,7 @@ from tests.chaos.harness import ROOT, Stage
 from tests.check import Run
 from tests.feed import Feed, Sent
 from tests.logs import Line
-from tests.pills import pills
+from tests.chaos.pills import pills
 
 __all__ = ["bad_deploy", "disorder", "duplicates", "letters_replayed", "poison", "wrong_clocks"]
 

@@ -1,4 +1,4 @@
-"""Scenarios 18, 19, 20, 22 and 23 without services: on random histories the flow and the oracle agree to the record, whatever the order and the batches."""
+"""Scenarios 18 to 20, 22 and 23 without services: on random histories flow and oracle agree to the record, whatever order and batches."""
 
 import msgspec
 import pytest
