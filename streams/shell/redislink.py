@@ -26,6 +26,7 @@ from redis.exceptions import (
 )
 
 from streams.errors import ConfigError, Fenced, MissingHistory, ReplyLost, StreamsError
+from streams.shell.trouble import Trouble
 
 __all__ = ["RedisLink", "Request", "Script"]
 
@@ -110,13 +111,12 @@ class RedisLink:
         self._on_reconnect = on_reconnect or (lambda: None)
         self._free: list[AbstractConnection] = []
         self._lost = False
-        self._waiting: dict[object, str] = {}  # who waits -> for what
-        self._said = ""  # the kind of trouble that was logged last: one line per change, not per attempt
+        self._trouble = Trouble("Redis", log)
 
     @property
     def trouble(self) -> str | None:
         """What somebody waits for right now; None when nobody has to wait."""
-        return next(iter(self._waiting.values()), None)
+        return self._trouble.reason
 
     async def run(self, request: Request) -> Any:
         """The reply of a script that ran once.
@@ -127,20 +127,20 @@ class RedisLink:
         """
         packed = request.packed()
         pause_s = self._first_pause_s
-        me, answered = object(), True
+        me, served = object(), True
         try:
             while True:
                 try:
                     return await self._ask(request.script, packed)
                 except _NotNow as reason:
-                    self._wait(me, str(reason))
+                    self._trouble.wait(me, str(reason))
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, guards nothing)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         except asyncio.CancelledError:
-            answered = False
+            served = False
             raise
         finally:
-            self._stop_waiting(me, answered)
+            self._trouble.over(me, served=served)
 
     async def close(self) -> None:
         """No connection is left."""
@@ -202,18 +202,6 @@ class RedisLink:
         """Idle connections led to a server that is gone, or is another now."""
         self._lost = True
         await self.close()
-
-    def _wait(self, who: object, reason: str) -> None:
-        kind = reason.partition(" ")[0]
-        if kind != self._said:
-            log.warning("waiting for Redis: %s", reason)
-        self._said, self._waiting[who] = kind, reason
-
-    def _stop_waiting(self, who: object, answered: bool) -> None:
-        if self._waiting.pop(who, None) is not None and not self._waiting:
-            self._said = ""
-            if answered:
-                log.warning("Redis is back")
 
 
 def _meaning(error: Exception) -> Exception:

@@ -1,7 +1,6 @@
 """What the store does when Redis is full, away, another one, silent, or forgetful."""
 
 import asyncio
-import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -13,41 +12,18 @@ from streams.core.record import Head
 from streams.errors import ConfigError, MissingHistory, ReplyLost, StreamsError, UnknownStateVersion
 from streams.shell.heads import Keys
 from streams.shell.store import PartitionStore
+from tests.ear import Ear, listening
 from tests.integration.test_store import P, first_head, outcome, plan_of, saved, states
 from tests.proxy import Proxy
 from tests.stack import Redis
 
 pytestmark = pytest.mark.services
 
-#: Ends hangs; nothing takes that long.
-HANG_S = 60
-
-
-class Ear(logging.Handler):
-    """Hears what the link says, and lets a test wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self._news = asyncio.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
-        self._news.set()
-
-    async def hears(self, start: str) -> None:
-        async with asyncio.timeout(HANG_S):
-            while not any(line.startswith(start) for line in self.said):
-                self._news.clear()
-                await self._news.wait()
-
 
 @pytest.fixture
 async def ear() -> AsyncIterator[Ear]:
-    ear, logger = Ear(), logging.getLogger("streams.shell.redislink")
-    logger.addHandler(ear)
-    yield ear
-    logger.removeHandler(ear)
+    with listening("streams.shell.redislink") as ear:
+        yield ear
 
 
 @pytest.fixture
