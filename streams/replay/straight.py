@@ -81,16 +81,19 @@ _decode_alert: Final = msgspec.json.Decoder(_Alert).decode
 _RULES: Final = ("churn_risk", "engagement_drop")
 
 
-def straight(events: Iterable[Emission], rules: Rules, on_progress: Callable[[StraightReport], None] | None = None) -> StraightReport:
-    """The report of all `events`, read in their order. Time is that of the events, as in a replay through Kafka."""
+def straight(
+    events: Iterable[Emission], rules: Rules, on_progress: Callable[[StraightReport], None] | None = None, *, step: int = _STEP
+) -> StraightReport:
+    """The report of all `events`, read in their order, `step` at a time. Time is that of the events, as in a replay through Kafka."""
     run = _Run(rules)
     started_s = time.monotonic()
     remaining = iter(events)
-    while emissions := list(islice(remaining, _STEP)):
+    while emissions := list(islice(remaining, step)):
         run.step(emissions)
         run.report.seconds = time.monotonic() - started_s
         if on_progress is not None:
             on_progress(run.report)
+    run.sweep()
     run.look_at_users()
     run.report.seconds = time.monotonic() - started_s
     return run.report
@@ -120,17 +123,27 @@ class _Run:
             begin, end = spans.get(topic, (head.positions[topic],) * 2)
             records.append(_Record(topic, 0, end, emission.at_ms, emission.key, emission.value, (*_HEADERS, *emission.headers)))
             spans[topic] = (begin, end + 1)
+        report.first_ms = report.first_ms or emissions[0].at_ms
+        report.events += len(emissions)
+        self._take(records, spans)
+
+    def sweep(self) -> None:
+        """Who falls due by the newest event without a step behind it that would have looked."""
+        while self._queue and self._queue[0][0] <= self._head.time_ms:
+            self._take([], {})
+
+    def _take(self, records: Sequence[_Record], spans: dict[str, tuple[int, int]]) -> None:
+        head = self._head
         reading = self._flow.read(records, 0)
         newest_ms = max(head.time_ms, reading.newest_ms())
         version = self._rules.version
         plan = Plan(head.rev, spans, newest_ms, newest_ms, "event", version, version, len(self._users) + len(records))
         outcome = self._flow.step(plan, reading, head, self._users, list(self._due_at(newest_ms)))
         self._keep(outcome)
-        self._count(outcome, emissions)
+        self._count(outcome)
         head.positions |= {topic: end for topic, (_, end) in spans.items()}
         head.rev, head.time_ms, head.guards = head.rev + 1, newest_ms, outcome.guards
-        report.first_ms = report.first_ms or emissions[0].at_ms
-        report.last_ms = newest_ms
+        self.report.last_ms = newest_ms
 
     def _due_at(self, at_ms: int) -> Iterator[str]:
         """Users due by `at_ms` in the order of their due times, as the store's queue gives them. Entries that were replaced are skipped."""
@@ -153,9 +166,8 @@ class _Run:
                 self._due[key] = due_ms
                 heappush(self._queue, (due_ms, key))
 
-    def _count(self, outcome: Outcome, emissions: Sequence[Emission]) -> None:
+    def _count(self, outcome: Outcome) -> None:
         report, topics = self.report, self._rules.topics
-        report.events += len(emissions)
         report.users = len(self._users)
         for fate, n in zip(FATES, outcome.fates, strict=True):
             report.fates[fate] += n
