@@ -15,6 +15,7 @@ cdef class Decoder:
     cdef object _names
     cdef Identities _identities
     cdef dict _kinds, _verbs, _calls
+    cdef _Kind _unknown
     cdef int _unknown_id
     cdef Py_ssize_t _value_bytes, _depth, _properties, _many_bytes
     cdef long long _future_ms, _correction_ms, _oldest_ms, _newest_ms

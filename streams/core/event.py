@@ -30,7 +30,7 @@ from streams.core.payload import Detail, Payload, decode_amount, decode_detail, 
 from streams.core.record import Coordinates, Event, Record, Rejected
 from streams.core.rules import CUSTOM, EventType, Rules
 
-if cython.compiled:
+if cython.compiled:  # pragma: no cover
     from cython.cimports.cpython.datetime import timedelta_days, timedelta_microseconds, timedelta_seconds
 
 __all__ = ["WALL_CLOCK", "Control", "Decoder"]
@@ -46,7 +46,8 @@ WALL_CLOCK: Final = Control.WALL
 
 #: Records parsed in one call. Larger is no faster, and one bad record sends its whole chunk the slow way.
 _CHUNK: Final = 128
-#: Spellings remembered at the most, and the longest one; the catalogue's own come first, so made-up names cannot push them out.
+#: Spellings remembered at the most, and the longest one (checks.py lets no longer name into the catalogue). The catalogue's own come
+#: first, so made-up names cannot push them out.
 _SPELLINGS: Final = 4096
 _SPELLING: Final = 256
 #: No member of an object takes fewer bytes: `"":1,`.
@@ -107,6 +108,7 @@ class Decoder:
         self._minor_units = catalogue.minor_units
         spellings = [name for entry in catalogue.types for name in (entry.name, *entry.aliases)]
         self._kinds = {name: self._kind(self._names.find(name), name) for name in spellings}
+        self._unknown = _Kind(None, None, self._unknown_id, False)
         self._verbs: dict[tuple[str, str], _Kind] = {}
         self._calls = {call: self._kind(self._names.call(call), "") for call in CALLS}
 
@@ -212,8 +214,10 @@ class Decoder:
             return None
         kind = self._kinds.get(event)
         if kind is None:
+            if len(event) > _SPELLING:  # no name of the catalogue is so long, and folding it would take a while
+                return self._unknown
             kind = self._kind(self._names.find(event), event)
-            if len(self._kinds) < _SPELLINGS and len(event) <= _SPELLING:
+            if len(self._kinds) < _SPELLINGS:
                 self._kinds[event] = kind
         return kind
 
@@ -267,12 +271,12 @@ class Decoder:
         """What a verb means on the channel that the event names; what it means alone when it names none."""
         if channel not in CHANNELS and detail.context is not None:
             channel = detail.context.channel
-        if not channel or not event:
+        if not channel or not event or len(channel) > _SPELLING:
             return kind
         found = self._verbs.get((channel, event))
         if found is None:
             found = self._kind(self._names.find(event, channel), event)
-            if len(self._verbs) < _SPELLINGS and len(event) + len(channel) <= _SPELLING:
+            if len(self._verbs) < _SPELLINGS:
                 self._verbs[channel, event] = found
         return found
 
@@ -319,20 +323,19 @@ def _millis(moment: datetime | int) -> int:
     if isinstance(moment, int):
         return moment
     since = moment - _EPOCH
-    if cython.compiled:
+    if cython.compiled:  # pragma: no cover
         days: int = timedelta_days(since)
         seconds: int = timedelta_seconds(since)
         micros: int = timedelta_microseconds(since)
-    else:
-        days, seconds, micros = since.days, since.seconds, since.microseconds
-    return days * 86_400_000 + seconds * 1000 + micros // 1000
+        return days * 86_400_000 + seconds * 1000 + micros // 1000
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def _opens(value: bytes) -> int:
     """How many bytes of `value` open an array or an object, strings included."""
-    if not cython.compiled:
-        return value.count(b"{") + value.count(b"[")
-    total = 0
-    for byte in value:
-        total += (byte | 0x20) == 0x7B
-    return total
+    if cython.compiled:  # pragma: no cover
+        total = 0
+        for byte in value:
+            total += (byte | 0x20) == 0x7B
+        return total
+    return value.count(b"{") + value.count(b"[")

@@ -67,12 +67,12 @@ class Identities:
 
 def _graphic(text: str) -> bool:
     """Whether `text` is all ASCII letters, digits and signs, without spaces."""
-    if not cython.compiled:
-        return text.isascii() and text.isprintable() and " " not in text
-    for sign in text:  # noqa: SIM110 (a C loop; `all` would make a generator)
-        if not " " < sign < "\x7f":
-            return False
-    return True
+    if cython.compiled:  # pragma: no cover
+        for sign in text:  # noqa: SIM110 (a C loop; `all` would make a generator)
+            if not " " < sign < "\x7f":
+                return False
+        return True
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def user_key(user_id: str | int | None, anonymous_id: str | int | None, limits: Limits) -> str | Rejected:

@@ -68,6 +68,8 @@ def nests_deeper(value: bytes, depth: int) -> bool:
     """
     bare = value.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_AS_BRACKETS, _NOT_STRUCTURE)
     rest = b"".join(bare.split(b'"')[::2])
+    if b"[" * (depth + 1) in rest:
+        return True
     for _ in range(depth):
         rest = rest.replace(b"[]", b"")  # takes the innermost level away
     return b"[]" in rest or rest.count(b"[") > depth
