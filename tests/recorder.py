@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, kw_only=True):
     reseek_after   batches after which a lane seeks back to where it began, once
     lose_after     batches after which a lane asks for an offset that the log does not hold
     crash_after    batches after which a lane raises
+    close_raises   closing the lanes fails
     ignore_stop    lanes do not end when they are told to
     count_only     lanes count records and do nothing else; the worker ends after so many
     """
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, kw_only=True):
     reseek_after: int = 0
     lose_after: int = 0
     ignore_stop: bool = False
+    close_raises: bool = False
     deaf: bool = False
     crash_after: int = 0
     stop_s: float = 10.0
@@ -146,6 +148,8 @@ class RecordingLanes:
             self.host.fatal(error)
 
     async def close(self, partitions: Collection[int]) -> None:
+        if self.settings.close_raises:
+            raise RuntimeError("planted")
         leaving = [self.lanes.pop(number) for number in list(partitions)]
         try:
             for lane, _ in leaving:

@@ -97,6 +97,8 @@ class Host:
             with suppress(asyncio.CancelledError, Exception):
                 await running
             await app.stop()
+            if isinstance(app.crash_reason, Exception):
+                self.fatal(app.crash_reason)
 
     async def _start(self, app: faust.App) -> None:
         """The app has started and ended. A broker that is not there yet is waited for, as Faust itself would fail to start."""

@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Consumer", "Lanes", "Transport"]
 
 log = logging.getLogger(__name__)
+
+#: For the `finally` blocks of lanes that are abandoned.
+_ABANDON_S: Final = 1.0
 
 
 class Lanes(Protocol):
@@ -102,11 +105,13 @@ class Consumer(driver.Consumer):
         await asyncio.sleep(0)  # the lanes have been told
         for source in leaving.values():
             source.wake()
-        try:
-            async with asyncio.timeout(self.app.fetch.close_s):
-                await closing
-        except TimeoutError:
+        await asyncio.wait({closing}, timeout=self.app.fetch.close_s)
+        if not closing.done():
             log.warning("lanes %s did not end in time; they are left to the fence", sorted(leaving))
+            closing.cancel()
+            await asyncio.wait({closing}, timeout=_ABANDON_S)
+        elif (error := closing.exception()) is not None:
+            await self.crash(error)  # raised from here, it would keep Faust from stopping the flow
         for number, source in leaving.items():
             source.close()
             self.sources.pop(number, None)

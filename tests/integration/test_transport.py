@@ -389,6 +389,13 @@ async def test_lanes_that_do_not_end_are_left_behind(crew: Crew) -> None:
     assert await worker.stopped(signal.SIGINT) == 0
 
 
+async def test_lanes_that_fail_to_end_are_an_error(crew: Crew) -> None:
+    worker = crew.start(close_raises=True)
+    await until(lambda: len(worker.partitions()) == 4, "four lanes")
+    assert await worker.stopped() == 1
+    assert worker.errors.read_text() == "streams: RuntimeError: planted\n"
+
+
 async def test_a_stop_that_takes_too_long_is_a_hard_one(crew: Crew) -> None:
     worker = crew.start(ignore_stop=True, stop_s=1.0, fetch=FetchSettings(close_s=1000.0))
     await until(lambda: len(worker.partitions()) == 4, "four lanes")
