@@ -35,7 +35,8 @@ async def open_redis(settings: "Settings") -> AsyncIterator[Redis]:
     )
     try:
         with redis_trouble(settings):
-            await asyncio.wait_for(client.ping(), DEADLINE_S)
+            async with asyncio.timeout(DEADLINE_S):
+                await client.ping()
             yield client
     finally:
         await client.aclose()
@@ -101,10 +102,14 @@ async def _started(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator
     # aiokafka logs what it also raises, and a command says it in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        await asyncio.wait_for(client.start(), DEADLINE_S)
+        async with asyncio.timeout(DEADLINE_S):
+            await client.start()
+        # A task of aiokafka's that is cancelled before it first ran makes `stop` raise: let all of them begin.
+        await asyncio.sleep(0)
         yield
     finally:
-        await asyncio.wait_for(client.stop(), DEADLINE_S)
+        async with asyncio.timeout(DEADLINE_S):
+            await client.stop()
 
 
 def _why(problem: BaseException) -> str:

@@ -90,7 +90,8 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self._process.wait(), timeout_s + _GRACE_S)
+            async with asyncio.timeout(timeout_s + _GRACE_S):
+                return await self._process.wait()
         except TimeoutError:
             self.kill()
             return await self._process.wait()

@@ -19,7 +19,8 @@ _STALLED_S: Final = 30.0
 
 async def require_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
     """All `topics` exist. Raises `ConfigError` that names the first one that does not."""
-    there = await asyncio.wait_for(consumer.topics(), _ANSWER_S)
+    async with asyncio.timeout(_ANSWER_S):
+        there = await consumer.topics()
     for topic in topics:
         if topic not in there:
             raise ConfigError("the topic does not exist; `streams topics create` makes it", file=topic)
@@ -29,8 +30,9 @@ async def log_bounds(consumer: AIOKafkaConsumer, topics: Iterable[str], partitio
     """(topic, partition) -> first offset still held, and the offset that comes next."""
     asked = [TopicPartition(topic, p) for topic in topics for p in range(partitions)]
     consumer.assign(asked)
-    starts = await asyncio.wait_for(consumer.beginning_offsets(asked), _ANSWER_S)
-    ends = await asyncio.wait_for(consumer.end_offsets(asked), _ANSWER_S)
+    async with asyncio.timeout(_ANSWER_S):
+        starts = await consumer.beginning_offsets(asked)
+        ends = await consumer.end_offsets(asked)
     return {(at.topic, at.partition): (starts[at], ends[at]) for at in asked}
 
 
@@ -44,7 +46,8 @@ async def scan(consumer: AIOKafkaConsumer, topic: str, partitions: int, *, since
     asked = [TopicPartition(topic, p) for p in range(partitions)]
     begins = {at: bounds[topic, at.partition][0] for at in asked}
     if since_ms is not None:
-        found = await asyncio.wait_for(consumer.offsets_for_times(dict.fromkeys(asked, since_ms)), _ANSWER_S)
+        async with asyncio.timeout(_ANSWER_S):
+            found = await consumer.offsets_for_times(dict.fromkeys(asked, since_ms))
         begins = {at: bounds[topic, at.partition][1] if found.get(at) is None else found[at].offset for at in asked}
     left = {at: bounds[topic, at.partition][1] for at in asked if begins[at] < bounds[topic, at.partition][1]}
     if not left:
@@ -56,10 +59,10 @@ async def scan(consumer: AIOKafkaConsumer, topic: str, partitions: int, *, since
     while left:
         batches = await consumer.getmany(*left, timeout_ms=_QUIET_MS)
         if not batches:
-            await asyncio.wait_for(consumer.end_offsets(list(left)), _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                await consumer.end_offsets(list(left))
             if asyncio.get_running_loop().time() - quiet_since > _STALLED_S:
                 raise Unavailable(f"{topic}: the broker answers, but yields no records")
-            batches = {}
         else:
             quiet_since = asyncio.get_running_loop().time()
         for at, records in batches.items():

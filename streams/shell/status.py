@@ -102,7 +102,8 @@ class Heartbeat:
                 await asyncio.sleep(PERIOD_S)
         finally:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await asyncio.wait_for(self._redis.hdel(self._key, self._instance), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._redis.hdel(self._key, self._instance)
 
     async def _beat(self) -> None:
         value = orjson.dumps({"instance": self._instance, "at_ms": await _now_ms(self._redis), **self._snapshot()})
@@ -126,7 +127,9 @@ class Heartbeat:
     async def _quietly(self, what: Callable[[], Any]) -> None:
         # Trouble with Redis is the lanes' business: they wait it out and say so. A heart that cannot be heard just beats on.
         with contextlib.suppress(RedisError, OSError, TimeoutError):
-            await asyncio.wait_for(what(), PERIOD_S)
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes together with the answer.
+            async with asyncio.timeout(PERIOD_S):
+                await what()
 
 
 def workers_key(app_id: str) -> str:
