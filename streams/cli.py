@@ -153,6 +153,7 @@ def replay(
         bool, typer.Option("--keep-event-clock", help="More files follow: stay in the time of the events.")
     ] = False,
     straight: Annotated[bool, typer.Option("--straight", help="No Kafka, no Redis: straight through the rules to a report.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read, in place of stopping there.")] = False,
     json: Json = False,
 ) -> None:
     """Send old events through, in the time they happened.
@@ -163,7 +164,9 @@ def replay(
     """
     from streams.commands import replay as command
 
-    raise typer.Exit(command.run(files, mapping=mapping, keep_event_clock=keep_event_clock, straight=straight, as_json=json))
+    raise typer.Exit(
+        command.run(files, mapping=mapping, keep_event_clock=keep_event_clock, straight=straight, skip_bad=skip_bad, as_json=json)
+    )
 
 
 @app.command()

@@ -19,13 +19,20 @@ def run(*, offline: bool, as_json: bool) -> int:
     """0 when nothing is wrong, 2 otherwise. Raises `ConfigError` when the files cannot be read, `Unavailable` when a server does not
     answer."""
     from streams.check import check_config, check_services
-    from streams.commands.connect import kafka_trouble, redis_trouble
+    from streams.commands.connect import greet_kafka, kafka_trouble, open_redis, redis_trouble
 
     settings = configured()
     findings = list(check_config(settings))
+
+    async def services() -> "list[Finding]":
+        # Who does not answer is told apart first: afterwards a timeout could be anybody's.
+        async with open_redis(settings):
+            await greet_kafka(settings)
+        return await check_services(settings)
+
     if not offline:
         with kafka_trouble(settings), redis_trouble(settings):
-            findings += asyncio.run(check_services(settings))
+            findings += asyncio.run(services())
     wrong = sum(finding.level == "error" for finding in findings)
     if as_json:
         machine({"ok": not wrong, "findings": [_fields(finding) for finding in findings]})
