@@ -29,13 +29,13 @@ class StreamsApp(faust.App):
         super().__init__(app_id, **options)
 
     @property
-    def feed(self) -> Consumer:
-        """The consumer, as the type that it is: the transport of this app's broker URL makes no other."""
-        return cast(Consumer, self.consumer)
+    def feed(self) -> Consumer | None:
+        """The consumer, as the type that the transport of our broker URL makes; None before the start."""
+        return cast(Consumer | None, self._consumer)
 
     async def on_stop(self) -> None:
         """Lanes end first: they still need the table's store, which Faust stops before the consumer."""
-        if self._consumer is not None:
+        if self.feed is not None:
             await self.feed.close_lanes()
         await super().on_stop()
 
@@ -101,8 +101,9 @@ def new_app(
     )
 
     async def engage(batches: faust.StreamT[RecordBatch]) -> None:
+        feed = cast(Consumer, app.consumer)
         async for batch in batches:
-            app.feed.offer(batch)
+            feed.offer(batch)
 
     app.agent(app.topic(*inputs, schema=BatchSchema()), name="engage")(engage)
     return app

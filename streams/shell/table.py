@@ -37,10 +37,10 @@ class RedisStore(Store[str, bytes]):
         self._reader: Redis | None = None
         self.partitions: PartitionStore | None = None
 
-    def open_partitions(self, on_reconnect: Callable[[], None] | None = None) -> PartitionStore:
-        """The store of all partitions of this app; one per process. `on_reconnect` is called after a connection was lost and made again."""
+    def open_partitions(self, *, on_reconnect: Callable[[], None] | None = None, timeout_s: float = _READ_S) -> PartitionStore:
+        """The store of all partitions of this app; one per process, made as the first caller asks. See `PartitionStore`."""
         if self.partitions is None:
-            self.partitions = PartitionStore(self.app.conf.id, str(self.url), on_reconnect=on_reconnect)
+            self.partitions = PartitionStore(self.app.conf.id, str(self.url), on_reconnect=on_reconnect, timeout_s=timeout_s)
         return self.partitions
 
     async def on_stop(self) -> None:
