@@ -128,7 +128,7 @@ PLANTED: dict[str, Variant] = {
     "save before publish": Variant(lane=SaveBeforePublish),
     "no plan": Variant(store=NoPlanStore),
     "no from check": Variant(lane=_with_buffer(NoFromBuffer), store=NoFromStore),
-    "due time alone as an id": Variant(flow=_with_step(_DueAlone)),
-    "guard kept in the user": Variant(flow=_with_step(_GuardInUser)),
+    "due time alone as an id": Variant(flow=_with_step(_DueAlone), stray=0.6),
+    "guard kept in the user": Variant(flow=_with_step(_GuardInUser), stray=0.6, dead=0.4),
     "sweep by highest append time, topics drained apart": Variant(lane=_with_buffer(DrainedApart)),
 }

@@ -47,6 +47,10 @@ class Variant(NamedTuple):
     flow: Callable[[Rules], Flow] = Flow
     store: type[MemoryStore] = MemoryStore
     rollback: bool = False
+    #: Share of events that are produced on a partition that is not their home.
+    stray: float = 0.3
+    #: Share of records that cannot be read, or are replays of such.
+    dead: float = 0.12
 
 
 @types.coroutine
