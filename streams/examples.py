@@ -80,8 +80,12 @@ def _instant_ms(day: float, path: str) -> int:
 
 
 def _fire_timers(user: "User", at_ms: int) -> None:
+    """What silence did to the user until `at_ms` has happened. A user whose state expired is a new one."""
+    from streams.core.user import Turn
+
     while user.due_ms <= at_ms:
-        user.turn(at_ms)
+        if user.turn(at_ms) == Turn.EXPIRED:
+            user.load("example", None)
 
 
 def _compare(user: "User", rules: Rules, expected: Expected, at_ms: int) -> list[str]:
