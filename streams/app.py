@@ -139,7 +139,9 @@ class Worker:
 @asynccontextmanager
 async def _app(settings: Settings, host: Host) -> AsyncIterator[faust.App]:
     """The app of a worker, with what it needs started before it and closed after it."""
-    redis = Redis.from_url(settings.redis, socket_timeout=settings.worker.redis_timeout_s, socket_connect_timeout=settings.worker.redis_timeout_s)
+    redis = Redis.from_url(
+        settings.redis, socket_timeout=settings.worker.redis_timeout_s, socket_connect_timeout=settings.worker.redis_timeout_s
+    )
     async with redis:
         worker = Worker(settings, host)
         await _claim(redis, settings)

@@ -1,6 +1,7 @@
 """THE MAIN FLOW, pure: `read` says what the records are, `step` says what they do to users and what leaves because of them.
 
-A step depends on nothing but its arguments, so the same plan, records and states give the same outcome to the byte: on another worker, after a crash, in a test.
+A step depends on nothing but its arguments, so the same plan, records and states give the same outcome to the byte: on another worker,
+after a crash, in a test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,8 @@ class Reading(msgspec.Struct, frozen=True):
     keys: Sequence[str]
 
     def clock(self, before: str) -> str:
-        """What moves partition time after these records: "event" in a replay, "wall" otherwise; records without an event do not change it."""
+        """What moves partition time after these records: "event" in a replay, "wall" otherwise; records without an event do not change
+        it."""
         for what in reversed(self.says):
             if what is WALL_CLOCK:
                 return "wall"
@@ -124,7 +126,8 @@ class _Step:
     # -- records ------------------------------------------------------------------------------------------------
 
     def _route(self, reading: Reading) -> dict[str, list[Item]]:
-        """Gives every record that is not folded its fate, and groups the others by user: within a user the order stays, between users it says nothing."""
+        """Gives every record that is not folded its fate, and groups the others by user: within a user the order stays, between users
+        it says nothing."""
         groups: dict[str, list[Item]] = {}
         rerouted_topic = self.rules.topics.rerouted
         for record, what, home in zip(reading.records, reading.says, reading.homes, strict=True):
@@ -207,12 +210,15 @@ class _Step:
         for item in items:
             record, event = item
             try:
-                # What fell due before this event fires first, as if a sweep had just passed: a later event does not cancel it, whatever the batching.
+                # What fell due before this event fires first, as if a sweep had just passed: a later event does not cancel it,
+                # whatever the batching.
                 # Never beyond the plan's time, up to which nothing unread can still contradict it.
                 bound_ms = min(time_ms, (event.at_ms if event.event_clock else record.timestamp) - 1)
                 if user.due_ms <= bound_ms:
                     self._turn(bound_ms)
-                fate = user.fold(event.type_id, event.at_ms, event.id_hash, event.amount, inputs[record.topic], record.partition, record.offset)
+                fate = user.fold(
+                    event.type_id, event.at_ms, event.id_hash, event.amount, inputs[record.topic], record.partition, record.offset
+                )
                 fates[fate] += 1
                 if fate == Fate.COUNTED:
                     counted = True
@@ -257,7 +263,8 @@ class _Step:
     # -- what is said --------------------------------------------------------------------------------------------
 
     def _turn(self, bound_ms: int) -> bool:
-        """Applies every timer of the loaded user up to `bound_ms`, in order; one score at the last of them. False when the user has expired."""
+        """Applies every timer of the loaded user up to `bound_ms`, in order; one score at the last of them. False when the user has
+        expired."""
         user, last_ms = self.user, 0
         while turn := user.turn(bound_ms):
             last_ms = user.turn_ms
@@ -311,7 +318,9 @@ class _Step:
             "plan": self.plan,
             "fates": {name: n for name, n in zip(FATES, self.fates, strict=True) if n},
         }
-        headers = ce_headers("engagement.journal.v1", f"{self.partition}:{self.plan.rev}", self.source, str(self.partition), self.plan.now_ms)
+        headers = ce_headers(
+            "engagement.journal.v1", f"{self.partition}:{self.plan.rev}", self.source, str(self.partition), self.plan.now_ms
+        )
         return Output(self.rules.topics.journal, self.partition, str(self.partition).encode(), msgspec.json.encode(line), headers)
 
 

@@ -71,7 +71,8 @@ def rule_of(turn: int) -> int:
 def alert_record(user: User, rules: Rules, turn: int, *, at_ms: int, cause: str, rev: int, now_ms: int) -> Alert:
     """The record for one turn that has just been applied to `user` at `at_ms`.
 
-    The id names user, rule and the record that opened the silence, so a resolve carries the id of its firing, and a repeat the id of the original.
+    The id names user, rule and the record that opened the silence, so a resolve carries the id of its firing, and a repeat the id of
+    the original.
     `now_ms` is the plan's wall clock: an alert older than `alert_max_age_s` by then is stale, and senders skip it.
     """
     rule = rule_of(turn)
@@ -96,7 +97,9 @@ def alert_record(user: User, rules: Rules, turn: int, *, at_ms: int, cause: str,
         reasons=churn_reasons(facts, rules) if rule == 0 else drop_reasons(facts, rules),
         clears_when=clears_when(facts, rules, rule) if firing else "",
         starts_at=rfc3339(slot.starts_at_ms),
-        ends_at=None if firing else rfc3339(max(at_ms, slot.starts_at_ms)),  # a visit may be older than the alert that it clears, and come late
+        ends_at=None
+        if firing
+        else rfc3339(max(at_ms, slot.starts_at_ms)),  # a visit may be older than the alert that it clears, and come late
         stale=now_ms - at_ms > rules.emit.alert_max_age_s * 1000,
         model="prior",
         rev=rev,
@@ -137,8 +140,16 @@ def drop_reasons(facts: Facts, rules: Rules) -> tuple[Reason, ...]:
             _round(facts.m),
             _round(silence),
         ),
-        Reason("earlier_gaps", "visits had been getting rarer before that" if facts.pc > 0 else "visits were regular before that", _round(facts.pc), 0.0, _round(facts.pc)),
-        Reason("activity_ratio", f"recent activity is {round(100 * facts.ratio)} % of the user's usual level", _round(facts.ratio), 1.0, 0.0),
+        Reason(
+            "earlier_gaps",
+            "visits had been getting rarer before that" if facts.pc > 0 else "visits were regular before that",
+            _round(facts.pc),
+            0.0,
+            _round(facts.pc),
+        ),
+        Reason(
+            "activity_ratio", f"recent activity is {round(100 * facts.ratio)} % of the user's usual level", _round(facts.ratio), 1.0, 0.0
+        ),
     )
 
 

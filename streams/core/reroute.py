@@ -32,7 +32,8 @@ def rerouted(record: Record, topic: str, home: int) -> Output:
 def already_sent(record: Record, guards: dict[str, int]) -> bool:
     """Whether the home has seen this sending before; raises the guard of the sender when not.
 
-    A sender reads its partition in order and publishes in order, so an offset at or below the highest one seen is a repeat. One sent offset yields
+    A sender reads its partition in order and publishes in order, so an offset at or below the highest one seen is a repeat. One sent
+    offset yields
     at most one record per target partition.
     """
     sender = header(record, REROUTE_FROM)

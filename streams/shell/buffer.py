@@ -22,7 +22,8 @@ class Take(NamedTuple):
 class Buffer:
     """Records of one lane between the position that is saved and the position that is fetched.
 
-    The topics (in lane order) form one log, merged by append time; each topic's own records keep their offset order whatever their time stamps say,
+    The topics (in lane order) form one log, merged by append time; each topic's own records keep their offset order whatever their
+    time stamps say,
     because guards and positions count on it.
     """
 
@@ -39,7 +40,8 @@ class Buffer:
     def add(self, batch: Batch) -> None:
         """The batch is behind what was there. Batches from before the last seek are dropped.
 
-        Raises `Fenced` when it does not begin where the last one ended: something between us and the log went wrong, so the lane opens again.
+        Raises `Fenced` when it does not begin where the last one ended: something between us and the log went wrong, so the lane opens
+        again.
         """
         if batch.epoch != self.epoch:
             return
@@ -64,7 +66,8 @@ class Buffer:
         return all(topic in self._caught for topic in self._topics)
 
     def take(self, limit: int) -> Take:
-        """Up to `limit` records in lane order. A topic that is behind (nothing here, but more in the log) is waited for; a caught-up one is not."""
+        """Up to `limit` records in lane order. A topic that is behind (nothing here, but more in the log) is waited for; a caught-up
+        one is not."""
         out, used = self._merge(self._records, limit, wait=True)
         spans = {}
         for topic in self._topics:
@@ -81,7 +84,8 @@ class Buffer:
     def time_ms(self, taken: Take, grace_ms: int) -> int:
         """Partition time after `taken`: a low watermark, up to which everything appended to any topic has been folded.
 
-        Buffered records bound it from above (the first unfolded one is still to come), a topic that is behind by what was folded of it, a caught-up one by
+        Buffered records bound it from above (the first unfolded one is still to come), a topic that is behind by what was folded of
+        it, a caught-up one by
         the moment at which a fetch that found nothing more was *sent*, less a grace for clocks that differ.
         """
         return min(self._topic_time_ms(topic, taken, grace_ms) for topic in self._topics)

@@ -1,7 +1,9 @@
 """Deaths on demand: `STREAMS_CRASH_AT=after_publish:17` kills the process the 17th time it gets there, so that a crash is a test case.
 
-Points: after_plan, after_step, in_sweep, mid_publish, between_topics, after_publish, mid_save, after_save, before_ack. `hold=<point>:<n>` in place of a death
-stops the process there (SIGSTOP), for zombies. `STREAMS_FAULT_TYPE=<catalogue name>` makes the fold of that event type raise: a bad deploy.
+Points: after_plan, after_step, in_sweep, mid_publish, between_topics, after_publish, mid_save, after_save, before_ack.
+`hold=<point>:<n>` in place of a death
+stops the process there (SIGSTOP), for zombies. `STREAMS_FAULT_TYPE=<catalogue name>` makes the fold of that event type raise: a bad
+deploy.
 Read once at start; without these variables nothing of this file runs.
 """
 
@@ -85,6 +87,9 @@ class _FaultyStore:
 
 class _FaultyUser:
     """A user whose fold raises for one event type."""
+
+    _user: User
+    _type_id: int
 
     def __init__(self, user: User, type_id: int) -> None:
         object.__setattr__(self, "_user", user)

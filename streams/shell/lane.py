@@ -5,8 +5,10 @@
 3. **save**     The store holds the new states, due times and head, and the plan is gone: all at once, or nothing.
 4. **ack**      Kafka's committed offset may follow; it is only a hint.
 
-A crash repeats work and never loses or doubles it: what was published and not saved is published again to the byte, because the next owner finds the
-plan and executes exactly that first. Plan and save are refused unless the head is the one the lane started from, which fences a lane that was
+A crash repeats work and never loses or doubles it: what was published and not saved is published again to the byte, because the next
+owner finds the
+plan and executes exactly that first. Plan and save are refused unless the head is the one the lane started from, which fences a lane
+that was
 overtaken. `tests/model` runs this file against thousands of random histories of crashes, lost replies and zombies.
 """
 
@@ -170,7 +172,8 @@ class Lane:
         self.steps += 1
 
     async def _plan(self, plan: Plan, reading: Reading, *, found: bool) -> Loaded | None:
-        """The states for a step, which only the acceptance of its plan gives. None when the answer was lost: the head says what to do now."""
+        """The states for a step, which only the acceptance of its plan gives. None when the answer was lost: the head says what to do
+        now."""
         cache = self._cache
         missing = [key for key in reading.keys if key not in cache]
         try:
@@ -179,7 +182,9 @@ class Lane:
             head = await self._store.head(self.partition)
             if head is None or head.owner != self._head.owner or head.rev != self._head.rev or found:
                 raise Fenced("the head moved while a plan was on its way") from None
-            self._head = head  # accepted: found there; not accepted: plan anew, perhaps otherwise (a plan that arrives later is refused, or found)
+            self._head = (
+                head  # accepted: found there; not accepted: plan anew, perhaps otherwise (a plan that arrives later is refused, or found)
+            )
             return None
         users: dict[str, bytes | None] = dict(loaded.users)
         for key in reading.keys:
@@ -230,7 +235,8 @@ class Lane:
         return plan, reading
 
     async def _wait(self) -> None:
-        """Until something arrives or a timer may be due; now and then the head is compared, as a store that was rolled back tells nobody."""
+        """Until something arrives or a timer may be due; now and then the head is compared, as a store that was rolled back tells
+        nobody."""
         now_ms = self._clock.now_ms()
         if now_ms - self._compared_ms >= self._settings.compare_ms:
             head = await self._store.head(self.partition)
@@ -274,7 +280,8 @@ class Lane:
         )
 
     async def _mend(self, head: Head, bounds: Mapping[str, Bounds]) -> Head:
-        """The head fits the log: topics that it does not know begin at their beginning, and gaps are stepped over where `on_gap` allows it."""
+        """The head fits the log: topics that it does not know begin at their beginning, and gaps are stepped over where `on_gap`
+        allows it."""
         if head.plan is None:
             positions = {topic: head.positions.get(topic, 0) for topic in bounds}
         else:  # a found plan is executed first; new topics join when the lane opens the next time

@@ -23,7 +23,8 @@ L = TypeVar("L", bound=Runnable)
 
 
 class WorkerLanes(Generic[S, L]):
-    """Starts a lane for each partition that comes, ends it when the partition goes. A lane that fails ends the process: a worker that looks
+    """Starts a lane for each partition that comes, ends it when the partition goes. A lane that fails ends the process: a worker that
+    looks
     alive and does nothing is the worst of all failures."""
 
     def __init__(self, build: Callable[[int, S], L], fatal: Callable[[BaseException], None]) -> None:
@@ -39,7 +40,8 @@ class WorkerLanes(Generic[S, L]):
             self._running[partition] = (lane, task)
 
     async def close(self, partitions: Collection[int]) -> None:
-        """The lanes of `partitions` have ended after the step they were in. Cancelled: they are left where they are, and fenced by whoever
+        """The lanes of `partitions` have ended after the step they were in. Cancelled: they are left where they are, and fenced by
+        whoever
         comes next."""
         leaving = [self._running.pop(p) for p in list(partitions) if p in self._running]
         for lane, _ in leaving:
@@ -53,7 +55,8 @@ class WorkerLanes(Generic[S, L]):
                 task.cancel()
 
     def compare(self) -> None:
-        """Every lane compares its head with the store's as soon as it can: the connection was lost, and the store may have gone back in time."""
+        """Every lane compares its head with the store's as soon as it can: the connection was lost, and the store may have gone back
+        in time."""
         for lane in self.lanes():
             lane.drop()
 

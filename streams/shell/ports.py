@@ -20,7 +20,8 @@ class Batch(NamedTuple):
 
 
 class Caught(NamedTuple):
-    """What a complete fetch said of a topic: the log ended at `high_watermark` when the request of `sent_ms` (wall clock) was sent or later."""
+    """What a complete fetch said of a topic: the log ended at `high_watermark` when the request of `sent_ms` (wall clock) was sent or
+    later."""
 
     high_watermark: int
     sent_ms: int

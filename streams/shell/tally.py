@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from pathlib import Path
 
 from streams.core.record import FATES, Outcome
 
@@ -48,7 +49,6 @@ class Tally:
 def rss_bytes() -> int:
     """Resident memory of this process; 0 where /proc does not exist."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0

@@ -128,9 +128,8 @@ class History:
                 world.roll_back()
         elif random.random() < 0.35:
             lane.source.fetch()
-        elif not lane.go_on():
-            if lane in worker.zombies:
-                worker.zombies.remove(lane)
+        elif not lane.go_on() and lane in worker.zombies:
+            worker.zombies.remove(lane)
 
     def _arrive(self, index: int) -> None:
         request = self.world.late.pop(index)
@@ -184,7 +183,9 @@ class History:
     def _replay(self) -> None:
         """A dead letter is replayed, perhaps for the second time, perhaps on a partition that is not its home."""
         world, (origin, key, value) = self.world, self.random.choice(self.replays)
-        world.append(world.rules.topics.rerouted, self.random.randrange(world.rules.partitions), key, value, (("dead-origin", origin.encode()),))
+        world.append(
+            world.rules.topics.rerouted, self.random.randrange(world.rules.partitions), key, value, (("dead-origin", origin.encode()),)
+        )
 
     # -- rest ----------------------------------------------------------------------------------------------------
 

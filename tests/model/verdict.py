@@ -1,6 +1,7 @@
 """What must be true of a history at rest. Each violation has a name; an empty set is what we promise.
 
-Two oracles: one recomputes every step from the accepted plans and the logs, byte for byte; the other knows only the logs, and neither plans nor code of the
+Two oracles: one recomputes every step from the accepted plans and the logs, byte for byte; the other knows only the logs, and neither
+plans nor code of the
 lane: counters, the sum of fates, and silences.
 """
 
@@ -18,7 +19,8 @@ Ident = tuple[str, ...]
 
 
 def verdict(history: History, *, exact_outputs: bool = True) -> set[str]:
-    """Names of the promises that this history broke. `exact_outputs` off: after a rolled back store only states, counters and fates are promised."""
+    """Names of the promises that this history broke. `exact_outputs` off: after a rolled back store only states, counters and fates
+    are promised."""
     if history.stuck:
         return {"stuck"}
     broken = _counters(history) | _fates(history)
@@ -68,7 +70,8 @@ def _fates(history: History) -> set[str]:
 
 def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
     """Takes every accepted plan in order, alone: what had to be said, and whether the store holds what that gives."""
-    world, expected, broken = history.world, {}, set()
+    world, broken = history.world, set[str]()
+    expected: dict[Ident, Any] = {}
     flow = world.variant.flow(world.rules)
     for p in range(world.rules.partitions):
         head = Head(p, "oracle", 0, dict.fromkeys(world.rules.topics.inputs, 0), None, -1, "wall", {}, {})

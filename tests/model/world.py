@@ -1,9 +1,12 @@
-"""A world in which everything that can go wrong does, by seed: logs, fetches, a store that loses answers, a producer that fails, workers that die or oversleep.
+"""A world in which everything that can go wrong does, by seed: logs, fetches, a store that loses answers, a producer that fails,
+workers that die or oversleep.
 
-The real lane, buffer and flow run in it. A lane is a coroutine that this world drives by hand: every `await` of a port is a point where the lane may be
+The real lane, buffer and flow run in it. A lane is a coroutine that this world drives by hand: every `await` of a port is a point
+where the lane may be
 killed, be overtaken, or sleep. There is no event loop and no clock but `World.now`, so a seed is a history.
 """
 
+import contextlib
 import random
 import types
 from collections import Counter
@@ -173,10 +176,8 @@ class WorldStore:
 
 def _quietly(script: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
     """Runs a write whose answer nobody waits for."""
-    try:
+    with contextlib.suppress(Exception):  # refused: nobody is told
         finish(script())
-    except Exception:  # refused: nobody is told
-        pass
     return False
 
 
@@ -237,7 +238,8 @@ class WorldSource:
 
 
 class WorldPublisher:
-    """The producer of one lane: order per topic-partition is kept, everything else is up to the seed. A failed producer sends again from anywhere."""
+    """The producer of one lane: order per topic-partition is kept, everything else is up to the seed. A failed producer sends again
+    from anywhere."""
 
     def __init__(self, world: World, lane: Callable[[], Lane]) -> None:
         self.world, self.lane = world, lane

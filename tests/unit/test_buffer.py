@@ -16,7 +16,8 @@ def batch(topic: str, start: int, times: list[int], *, epoch: int = 1, end: int 
 
 
 def filled(*batches: Batch, **ends: int) -> Buffer:
-    """A buffer that has heard of the end of every topic: where its records end, unless `clicks`, `campaigns` or `rerouted` says otherwise."""
+    """A buffer that has heard of the end of every topic: where its records end, unless `clicks`, `campaigns` or `rerouted` says
+    otherwise."""
     buffer = Buffer(START, 1)
     for each in batches:
         buffer.add(each)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -22,7 +22,7 @@ DAY0 = 20_500 * DAY_MS
 PARTITIONS = 4
 
 
-def rules(mode: str = "meaningful", **changes: Any) -> Rules:
+def rules(mode: Literal["meaningful", "step", "event"] = "meaningful", **changes: Any) -> Rules:
     types = (EventType(id=10, name="page_view"), EventType(id=11, name="order", weight=5.0, amount="revenue"))
     made = Rules(version="v1", app_id="shop", partitions=PARTITIONS, catalogue=Catalogue(types=types), emit=Emit(mode=mode))
     return msgspec.structs.replace(made, **changes)
@@ -61,7 +61,9 @@ class World:
     """One partition taken step by step: what the lane and the store do, without either."""
 
     def __init__(self, flow: Flow, partition: int = HOME) -> None:
-        self.flow, self.rows, self.queue = flow, {}, {}
+        self.flow = flow
+        self.rows: dict[str, bytes] = {}
+        self.queue: dict[str, int] = {}
         self.head = Head(partition, "me", 0, dict.fromkeys((CLICKS, CAMPAIGNS, REROUTED), 0), None, -1, "wall", {}, {})
 
     def step(self, *records: FakeRecord, day: float | None = None, now_day: float | None = None, due_limit: int = 100) -> Outcome:
@@ -244,7 +246,9 @@ class TestScores:
         assert [score["counts"]["24h"] for score in said(outcome, "scores")] == [{"page_view": 2}]
 
     def test_event_says_one_score_per_counted_event(self) -> None:
-        outcome = World(Flow(rules("event"))).step(record(event(0.1), 0.1), record(event(0.1), 0.2, offset=1), record(event(0.3), 0.3, offset=2))
+        outcome = World(Flow(rules("event"))).step(
+            record(event(0.1), 0.1), record(event(0.1), 0.2, offset=1), record(event(0.3), 0.3, offset=2)
+        )
         assert [score["counts"]["24h"] for score in said(outcome, "scores")] == [{"page_view": 1}, {"page_view": 2}]
 
     def test_a_score_is_named_by_user_and_last_record(self) -> None:
@@ -276,7 +280,7 @@ class TestAlerts:
     def crossing(self, world: World) -> float:
         """The day on which her silence becomes an alert."""
         while True:
-            day = (world.queue["ann"] - DAY0) / DAY_MS
+            day: float = (world.queue["ann"] - DAY0) / DAY_MS
             outcome = world.step(day=day, due_limit=1)
             if said(outcome, "alerts"):
                 self.fired = outcome
@@ -356,7 +360,6 @@ class TestExpiry:
     def test_the_state_goes_with_a_tombstone_and_open_alerts_are_resolved(self) -> None:
         world = World(Flow(rules()))
         daily(world, 30)
-        last = None
         for day in (60, 120, 200, 300, 430, 431):
             last = world.step(day=day)
             if world.rows == {}:
