@@ -48,5 +48,10 @@ def may_heal(error: Exception) -> bool:
 
 
 def words(error: Exception) -> str:
-    """One line for a log: the kind of error comes first."""
-    return f"{type(error).__name__} {error}".strip()
+    """One line for a log. Its first word is the kind of trouble; silence is one kind, whoever noticed it."""
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, kafka.KafkaTimeoutError | kafka.ProducerClosed):
+        return "no acknowledgement"
+    if not text or text.startswith("[Error"):  # "[Error 3] UnknownTopicOrPartitionError"
+        return name
+    return text if text.startswith(name) else f"{name}: {text}"
