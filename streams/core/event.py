@@ -45,7 +45,7 @@ class Control(Enum):
 WALL_CLOCK: Final = Control.WALL
 
 #: Records parsed in one call. Larger is no faster, and one bad record sends its whole chunk the slow way.
-_CHUNK: Final = 128
+_CHUNK: Final = 64
 #: Spellings remembered at the most, and the longest one (checks.py lets no longer name into the catalogue). The catalogue's own come
 #: first, so made-up names cannot push them out.
 _SPELLINGS: Final = 4096
