@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from streams.commands.console import machine
+from streams.commands.console import console, machine
 
 __all__ = ["run"]
 
@@ -17,6 +17,8 @@ def run(*, seconds: int | None, users: int, rate: float, seed: int, plain: bool,
     from streams.demo.run import Options, perform
     from streams.demo.screen import screen_for
 
-    totals = asyncio.run(perform(Options(seconds, users, rate, seed), screen_for(plain=plain, silent=as_json)))
+    totals, first_s = asyncio.run(perform(Options(seconds, users, rate, seed), screen_for(plain=plain, silent=as_json)))
+    if first_s is not None and not as_json:
+        console().print(f"\nThe first live score came {first_s:.0f} s after the start. Nothing is left running.\n", style="dim")
     machine(msgspec.to_builtins(totals))
     return 0

@@ -21,8 +21,8 @@ from streams.errors import Unavailable
 __all__ = ["Options", "Totals", "perform"]
 
 _PAINT_S: Final = 0.25
-#: The worker counts a hundred thousand records a second; who is behind for so long is not going to catch up.
-_CATCH_UP_S: Final = 60.0
+#: A worker that has records to count and counts none of them for so long is not going to.
+_STILL_S: Final = 60.0
 _SHOWN_ALERTS: Final = 20
 
 
@@ -45,13 +45,18 @@ class Totals(msgspec.Struct, frozen=True):
     latency_ms: dict[str, float | None]
 
 
-async def perform(options: Options, screen: Screen) -> Totals:
-    """The demo has run, everything it started has ended, and these are its totals. Raises what ended it early."""
+async def perform(options: Options, screen: Screen) -> tuple[Totals, float | None]:
+    """The demo has run, everything it started has ended; its totals, and how many seconds after the start the first live score was read.
+
+    Raises what ended it early.
+    """
+    started_s = time.monotonic()
     with _stop_signals() as stop:
         async with stage() as where:
             play = _Play(options, screen, where, stop)
             try:
-                return await play.run()
+                totals, first_s = await play.run()
+                return totals, None if first_s is None else first_s - started_s
             finally:
                 screen.close(play.picture())
 
@@ -63,10 +68,11 @@ class _Play:
         self._options, self._screen, self._stage, self._stop = options, screen, where, stop
         self._watch = Watch(where.settings, screen.told)
         self._traffic = Traffic(where.settings, self._watch, users=options.users, seed=options.seed)
+        self._began_s = time.monotonic()
         self._enter("starting")
         self._in_history = True
 
-    async def run(self) -> Totals:
+    async def run(self) -> tuple[Totals, float | None]:
         worker = await Worker.start(self._stage.env, self._stage.folder / "worker.log")
         redis = Redis.from_url(self._stage.settings.redis)
         beside = [asyncio.create_task(it) for it in (self._watch.outputs(), self._watch.heads(redis), self._paint())]
@@ -81,6 +87,7 @@ class _Play:
             await self._watch.read_to_the_end()
             await self._watch.look(redis)
             self._enter("done")
+            self._since_s = self._began_s
         finally:
             ended.cancel()
             worker.kill()
@@ -88,30 +95,33 @@ class _Play:
                 task.cancel()
             await asyncio.gather(ended, *beside, return_exceptions=True)
             await redis.aclose()
-        return self._totals()
+        return self._totals(), self._watch.first_score_s
 
     async def _past(self) -> None:
-        """The history is written and counted."""
+        """The history is written and counted, and what was said of it is read: what comes after is live."""
         self._enter(f"90 days of history, {self._options.users:,} people")
         await self._traffic.history()
         await self._caught_up()
+        await self._watch.read_to_the_end()
 
     async def _present(self) -> None:
         """Live events, until the time is over."""
         self._in_history = False
-        self._watch.tally.live = True
+        self._watch.go_live()
         self._enter(f"live, {self._options.users:,} people, seed {self._options.seed}", self._options.seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.seconds):
                 await self._traffic.live(self._options.rate)
 
     async def _caught_up(self) -> None:
-        """Everything that was written is counted."""
-        try:
-            async with asyncio.timeout(_CATCH_UP_S):
-                await self._watch.caught_up()
-        except TimeoutError:
-            raise Unavailable(f"the worker does not catch up: {self._watch.lag} records are left after {_CATCH_UP_S:.0f} s") from None
+        """Everything that was written is counted. Raises `Unavailable` when the worker stands still."""
+        while self._watch.lag:
+            before = self._watch.read
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STILL_S):
+                    await self._watch.caught_up()
+            if self._watch.lag and self._watch.read == before:
+                raise Unavailable(f"the worker does not go on: {self._watch.lag} records are left")
 
     async def _unless_stopped(
         self, what: Coroutine[Any, Any, None], beside: Sequence[asyncio.Task[Any]], *, stoppable: bool = True

@@ -136,9 +136,9 @@ def _figures(picture: Picture, width: int) -> RenderableType:
     )
     known = sum(picture.bands.values())
     table.add_row(
-        "people",
+        "people scored",
         Text(count(known), style=f"bold {ACCENT}"),
-        Text("with a score" + (f"; {count(picture.lag)} events behind" if picture.lag else "")),
+        Text("anonymous visitors included" + (f"; {count(picture.lag)} events behind" if picture.lag else "")),
     )
     return table
 

@@ -47,6 +47,12 @@ class Watch:
         """Records written and not counted yet. Those that are sent on to their home partition are written by the worker itself."""
         return max(0, self.written + self.fates["rerouted"] - self.read)
 
+    def go_live(self) -> None:
+        """What is told from now on is live; figures of the history would only dwarf it."""
+        self.tally.live = True
+        self.tally.resolved.clear()
+        self.rates.clear()
+
     async def caught_up(self) -> None:
         """Everything that was written is counted."""
         while self.lag:
@@ -112,7 +118,7 @@ class Watch:
         self.fates = {name: sum(it.fates[name] for it in seen) for name in FATES}
 
     async def read_to_the_end(self) -> None:
-        """Everything that was said is in the tally: the worker has ended, so the output topics grow no more."""
+        """Everything that was said until now is in the tally."""
         consumer = self._consumer
         if consumer is None:
             return
