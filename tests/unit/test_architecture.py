@@ -24,8 +24,10 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "prometheus_client": "prometheus-client",
 }
-#: Modules may be this long; a longer one is named by the report below, and above twice that it is an error.
+#: Modules may be about this long; longer ones are named by the report below, and above twice that it is an error.
 LINES = 250
+#: Why a module may be longer than that.
+LONG = {"streams/core/user.py": "one C struct: only methods of one class call each other without going through Python"}
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -96,10 +98,10 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_modules_fit_in_a_sitting(record_property: Callable[[str, object], None]) -> None:
-    """About 250 lines: longer ones are reported, and twice that is too long."""
+    """About 250 lines: longer ones are reported, and twice that needs a reason here."""
     lengths = {named(file): len(file.read_text().splitlines()) for file in STREAMS.rglob("*.py")}
-    long = {name: lines for name, lines in sorted(lengths.items(), key=lambda item: -item[1]) if lines > LINES}
-    for name, lines in long.items():
-        record_property(name, lines)
-        print(f"{name}: {lines} lines")
-    assert max(lengths.values()) <= 2 * LINES
+    for name, lines in sorted(lengths.items(), key=lambda item: -item[1]):
+        if lines > LINES:
+            record_property(name, lines)
+            print(f"{name}: {lines} lines")
+    assert {name for name, lines in lengths.items() if lines > 2 * LINES} <= LONG.keys()
