@@ -1,18 +1,19 @@
 """Everything that is configured: `config/*.yaml` and the environment, read once, checked whole, frozen."""
 
 import hashlib
-import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
+from streams import environment
 from streams.checks import check_all
 from streams.configfile import did_you_mean, read_file, to_struct
 from streams.core.rules import Catalogue, EventType, Rules, Scoring, Topics
+from streams.environment import Secret
 from streams.errors import ConfigError
 from streams.settings_files import Example, Kafka, RiskFile, ScoringFile, StreamsFile, TopicsFile, TopicSpec, Worker
 
@@ -21,23 +22,6 @@ __all__ = ["Example", "Kafka", "KafkaAccess", "Secret", "Settings", "TopicSpec",
 #: The files of `config/` travel inside the package under this name, for those who bring none of their own.
 _SHIPPED: Final = Path(__file__).parent / "_config"
 _FAST_WAIT_MS: Final = 5
-
-
-class Secret:
-    """A word that is never shown: not in `repr`, not in logs, not in a dump of the settings."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
 
 
 class KafkaAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,12 +114,12 @@ def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None 
     return Settings(
         rules=msgspec.structs.replace(rules, version=_version(rules)),
         worker=streams.worker,
-        kafka=KafkaAccess(settings=streams.kafka, password=_kafka_password(streams.kafka, env)),
+        kafka=KafkaAccess(settings=streams.kafka, password=environment.kafka_password(streams.kafka, env)),
         topics=specs,
         replication=topics.replication,
-        broker=_broker(env),
-        redis=_redis(env),
-        instance=_instance(env),
+        broker=environment.broker(env),
+        redis=environment.redis(env),
+        instance=environment.instance(env),
         examples=tuple(examples),
         folder=place,
     )
@@ -203,58 +187,3 @@ def _scoring(scoring: ScoringFile, streams: StreamsFile) -> Scoring:
 def _version(rules: Rules) -> str:
     """The first 12 hex digits of a hash of everything in `rules`: equal content, equal version, on every machine."""
     return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()[:12]
-
-
-def _secret(env: Mapping[str, str], name: str) -> Secret | None:
-    """The secret in `name`, or in the file that `name`_FILE names."""
-    file = env.get(f"{name}_FILE")
-    if file and env.get(name):
-        raise ConfigError(f"give either {name} or {name}_FILE, not both", file="environment", path=name)
-    if file:
-        try:
-            return Secret(Path(file).read_text(encoding="utf-8").rstrip("\r\n"))
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError("names a file that cannot be read", file="environment", path=f"{name}_FILE") from None
-    return Secret(env[name]) if env.get(name) else None
-
-
-def _kafka_password(kafka: Kafka, env: Mapping[str, str]) -> Secret | None:
-    password = _secret(env, "STREAMS_KAFKA_PASSWORD")
-    if kafka.sasl_mechanism is not None and password is None:
-        message = f"is needed, because streams.yaml asks for {kafka.sasl_mechanism}"
-        raise ConfigError(message, file="environment", path="STREAMS_KAFKA_PASSWORD")
-    return password
-
-
-def _broker(env: Mapping[str, str]) -> str:
-    broker = env.get("STREAMS_BROKER") or "127.0.0.1:9092"
-    for place in broker.split(","):
-        host, _, port = place.strip().rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-            raise ConfigError("must be host:port, or several with commas between them", file="environment", path="STREAMS_BROKER")
-    return ",".join(place.strip() for place in broker.split(","))
-
-
-def _redis(env: Mapping[str, str]) -> str:
-    text = env.get("STREAMS_REDIS") or "redis://127.0.0.1:6379/0"
-    try:
-        url = urlsplit(text)
-        _ = url.port  # raises when it is none
-    except ValueError:
-        url = urlsplit("")
-    if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
-        raise ConfigError("must be a URL such as redis://host:6379/0, or rediss:// for TLS", file="environment", path="STREAMS_REDIS")
-    password = _secret(env, "STREAMS_REDIS_PASSWORD")
-    if password is not None:
-        place = url.netloc.rpartition("@")[2]
-        url = url._replace(netloc=f"{quote(url.username or '', safe='')}:{quote(password.reveal(), safe='')}@{place}")
-        text = urlunsplit(url)
-    return text
-
-
-def _instance(env: Mapping[str, str]) -> str:
-    """The name under which a restarted worker is known again (Kafka's static membership)."""
-    name = env.get("STREAMS_INSTANCE") or socket.gethostname()
-    if not name.isprintable() or len(name) > 200:
-        raise ConfigError("must be a printable name of at most 200 characters", file="environment", path="STREAMS_INSTANCE")
-    return name

@@ -1,6 +1,4 @@
 # cython: annotation_typing=False
-# distutils: extra_compile_args = -O3
-# (compiled, the count of brackets is a vector loop with -O3 and ten times slower without)
 """Records of the log become events, or the reason why not: names, ids, clocks and amounts are settled here and nowhere else.
 
 Spelling of the input (WIRE.md, DESIGN.md 11): Segment's `track`, `page`, `screen`, `identify`, `alias` and `group`. A campaign event is
