@@ -63,7 +63,7 @@ coverage: install # the pure core again, interpreted (compiled code cannot be tr
 	@STREAMS_INTERPRETED=1 $(PYTEST) tests/unit tests/property --cov --cov-report=term -q -r f
 
 scenarios: install services # histories of crashes; real Kafka and Redis; the short form of every failure
-	@$(PYTEST) tests/model tests/integration tests/e2e tests/chaos
+	@$(PYTEST) $(wildcard tests/model tests/integration tests/e2e tests/chaos)
 
 e2e: install services ## the system as its users see it
 	@$(PYTEST) tests/e2e
@@ -72,7 +72,7 @@ chaos: install services ## the long form of every failure: make chaos [SCENARIO=
 	@$(BIN)/python -m tests.chaos $(if $(filter command line,$(origin SCENARIO)),SCENARIO=$(SCENARIO))
 
 bench: install services ## figures of this machine, one line each: bench NAME VALUE UNIT
-	@for script in tests/bench/bench_*.py; do echo "# $$script"; $(BIN)/python "$$script"; done
+	@for bench in $(basename $(notdir $(wildcard tests/bench/bench_*.py))); do echo "# $$bench"; $(BIN)/python -m "tests.bench.$$bench"; done
 
 evaluate: install ## how well the alerts foretell, on data with a known outcome
 	@$(BIN)/python -m tests.evaluate
