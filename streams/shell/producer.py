@@ -21,6 +21,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How records travel, and for how long we put up with it.
 
     batch_bytes     most bytes of one batch; a broker takes 1,048,588 by default (message.max.bytes)
+    at_once         publishes under way at once: each has at most about four full batches (one per topic), and all that wait for one broker
+                    leave in one request, of which a broker takes 100 MiB (socket.request.max.bytes)
     linger_ms       how long the first record of a batch waits for more; lanes hand over whole steps, so 0
     compression     gzip, snappy, lz4 or zstd (with what aiokafka[all] brings), or None
     request_s       a request without an answer is sent again after so long
@@ -29,6 +31,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     batch_bytes: int = 1_000_000
+    at_once: int = 24
     linger_ms: int = 0
     compression: str | None = None
     request_s: float = 10.0

@@ -57,6 +57,7 @@ class KafkaPublisher:
         self._make = partial(new_producer, bootstrap, idempotence, access or {}, pace)
         self._producer: Producer | None = None
         self._starting = asyncio.Lock()
+        self._slots = asyncio.Semaphore(pace.at_once)
         self._rounds: set[Round] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._batch_bytes: dict[str, int] = {}  # of topics that take less than the settings say
@@ -89,8 +90,9 @@ class KafkaPublisher:
         pause_s, refused_since_s, served = 0.0, None, False
         try:
             while kept:
-                producer = await self._connected()
-                round_, error = await self._attempt(producer, kept, me)
+                async with self._slots:
+                    producer = await self._connected()
+                    round_, error = await self._attempt(producer, kept, me)
                 self.flight.waiting -= forget(kept, round_.batches)
                 if error is None:
                     continue
