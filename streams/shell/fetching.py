@@ -125,7 +125,13 @@ class ConsumerThread(AIOKafkaConsumerThread):
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         """Whether Kafka holds `offsets` now. They are a hint, so no failure matters: the next commit carries all that this one did."""
-        return await self._in_thread(self._commit_hint(offsets))
+        if self.crashed or self.should_stop:
+            return False
+        try:
+            async with asyncio.timeout(2 * _COMMIT_S):  # the thread may end right now and leave us without an answer
+                return await self._in_thread(self._commit_hint(offsets))
+        except TimeoutError:
+            return False
 
     def _in_thread(self, job: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Faust's own queue into the thread has two workers, one of which would always be busy with fetching, and a slow broker would
