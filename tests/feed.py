@@ -86,7 +86,7 @@ class Feed:
 
     def wall(self) -> list[Sent]:
         """Tells every partition that the replay is over."""
-        return [Sent(self.rules.topics.clickstream, p, None, None, (("streams-clock", b"wall"),)) for p in range(self.rules.partitions)]
+        return [Sent(self.rules.topics.clickstream, p, b"clock", None, (("streams-clock", b"wall"),)) for p in range(self.rules.partitions)]
 
     def live(
         self, n: int, now_ms: int, *, resent: float = 0.01, late: float = 0.005, stray: float = 0.02, anonymous: float = 0.05

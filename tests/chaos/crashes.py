@@ -89,7 +89,8 @@ async def zombie(ground: Ground, *, seed: int = 7) -> str:
         first, second = stage.worker(1), stage.worker(2)
         await first.start(STREAMS_HOLD_AT="after_publish:6")
         await stage.feed(feed.live(4000, now_ms()))
-        await until("the first worker is held", lambda: first.stopped)
+        await until("the first worker is held", lambda: first.stopped or not first.alive)
+        assert first.alive, first.tail()
         held = {p: head.rev for p, head in (await stage.heads()).items()}
         await second.start()
         await stage.feed(feed.live(2000, now_ms()))

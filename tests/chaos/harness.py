@@ -154,14 +154,20 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings)
-        await self._keep_every_score()
+        await self._prepare_topics()
         return self
 
-    async def _keep_every_score(self) -> None:
-        """The checker reads every copy of a score; compaction would leave the newest."""
+    async def _prepare_topics(self) -> None:
+        """Every partition has a leader, and scores are not compacted: the checker reads every copy."""
         admin: Any = AIOKafkaAdminClient(bootstrap_servers=self.direct)
         await admin.start()
         try:
+            names = [spec.name for spec in self.settings.topics.values()]
+
+            async def led() -> bool:
+                return all(part["leader"] >= 0 for topic in await admin.describe_topics(names) for part in topic["partitions"])
+
+            await until("every partition has a leader", led)
             keep = {"cleanup.policy": "delete", "retention.ms": "-1"}
             await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self.rules.topics.scores, keep)])
         finally:

@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.chaos.crashes import now_ms
 from tests.chaos.ground import Ground
 from tests.chaos.harness import ROOT, Stage
+from tests.chaos.pills import pills
 from tests.check import Run
 from tests.feed import Feed, Sent
 from tests.logs import Line
-from tests.chaos.pills import pills
 
 __all__ = ["bad_deploy", "disorder", "duplicates", "letters_replayed", "poison", "wrong_clocks"]
 

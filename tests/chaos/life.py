@@ -166,25 +166,28 @@ BROKEN: tuple[tuple[str, str, Any, dict[str, str], tuple[str, ...]], ...] = (
 
 async def configurations(ground: Ground) -> str:
     """36. Ten broken configurations, by the command: exit 2, the first line names file and path, and nothing was read."""
-    for n, (what, file, change, env, named) in enumerate(BROKEN):
-        folder = ground.folder / f"broken-{n}"
-        write_config(folder, f"broken-{n}", {file: change} if isinstance(change, dict) else {})
-        if isinstance(change, str):
-            (folder / file).write_text(change)
-        where = {"STREAMS_BROKER": ground.kafka.bootstrap, "STREAMS_REDIS": ground.redis.url, "STREAMS_CONFIG": str(folder)}
-        environment = {**os.environ, **where, **env}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "streams",
-            "worker",
-            cwd=ROOT,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        out, _ = await asyncio.wait_for(process.communicate(), 60)
-        first = out.decode().splitlines()[0] if out else ""
-        assert process.returncode == 2, f"{what}: exit {process.returncode}\n{out.decode()}"
-        assert all(word in first for word in named), f"{what}: {first}"
+    await asyncio.gather(*(_refused(ground, n, *each) for n, each in enumerate(BROKEN)))
     return f"{len(BROKEN)} of {len(BROKEN)} refused with exit 2"
+
+
+async def _refused(ground: Ground, n: int, what: str, file: str, change: Any, env: dict[str, str], named: tuple[str, ...]) -> None:
+    folder = ground.folder / f"broken-{n}"
+    write_config(folder, f"broken-{n}", {file: change} if isinstance(change, dict) else {})
+    if isinstance(change, str):
+        (folder / file).write_text(change)
+    where = {"STREAMS_BROKER": ground.kafka.bootstrap, "STREAMS_REDIS": ground.redis.url, "STREAMS_CONFIG": str(folder)}
+    environment = {**os.environ, **where, **env}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "streams",
+        "worker",
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    first = out.decode().splitlines()[0] if out else ""
+    assert process.returncode == 2, f"{what}: exit {process.returncode}\n{out.decode()}"
+    assert all(word in first for word in named), f"{what}: {first}"
