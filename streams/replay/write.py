@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.core.headers import STREAMS_CLOCK
 from streams.errors import Unavailable
 from streams.replay.outbox import Header, Outbox, Sealed, producing
 from streams.settings import Settings
+from streams.shell.producer import Producer
 from streams.sim.emission import Emission
 
 __all__ = ["NotDelivered", "WriteReport", "write"]
@@ -72,17 +72,21 @@ async def write(
     on_progress       called with the report so far, after each round of batches
     Raises `NotDelivered` (an `Unavailable`), and whatever `events` raises: what came before that is delivered.
     """
-    async with producing(settings, patience_s=patience_s) as producer:
-        writing = _Writing(producer, settings, [_EVENT_CLOCK] if event_clock else [], on_progress)
+    async with producing(settings) as producer:
+        writing = _Writing(producer, settings, [_EVENT_CLOCK] if event_clock else [], on_progress, patience_s)
         try:
             try:
                 await writing.all(events)
-            finally:
+            except (KafkaError, OSError):
+                raise
+            except Exception:
                 await writing.finish()
+                raise
+            await writing.finish()
             if event_clock and not keep_event_clock:
                 await writing.back_to_wall_clock()
         except (KafkaError, OSError) as error:
-            report = writing.report
+            report = writing.give_up()
             message = f"Kafka at {settings.broker} stopped taking records ({type(error).__name__}) after {report.events} events"
             raise NotDelivered(message, report) from error
         return writing.report
@@ -90,11 +94,16 @@ async def write(
 
 class _Writing:
     def __init__(
-        self, producer: AIOKafkaProducer, settings: Settings, headers: Sequence[Header], on_progress: Callable[[WriteReport], None] | None
+        self,
+        producer: Producer,
+        settings: Settings,
+        headers: Sequence[Header],
+        on_progress: Callable[[WriteReport], None] | None,
+        patience_s: float,
     ) -> None:
         self.report = WriteReport()
-        self._producer, self._settings, self._on_progress = producer, settings, on_progress
-        self._outbox = Outbox(producer, settings, headers)
+        self._producer, self._settings, self._on_progress, self._patience_s = producer, settings, on_progress, patience_s
+        self._outbox = Outbox(producer, settings, headers, patience_s=patience_s)
         self._rounds: deque[list[Sealed]] = deque()
         self._started_s = time.monotonic()
 
@@ -125,25 +134,32 @@ class _Writing:
             await self._arrive()
 
     async def _arrive(self) -> None:
-        """The oldest round is acknowledged, all of it: an error is raised after what did arrive was counted."""
-        sealed = self._rounds.popleft()
-        answers = await asyncio.gather(*(batch.delivered for batch in sealed), return_exceptions=True)
-        report = self.report
-        for batch, answer in zip(sealed, answers, strict=True):
-            if not isinstance(answer, BaseException):
-                report.events += len(batch.emissions)
-                report.by_topic[batch.topic] = report.by_topic.get(batch.topic, 0) + len(batch.emissions)
-                report.value_bytes += sum(len(emission.value) for emission in batch.emissions)
-        report.seconds = time.monotonic() - self._started_s
+        """The oldest round is acknowledged, all of it."""
+        sealed = self._rounds[0]
+        for batch in sealed:
+            await batch.metadata(self._patience_s)
+        self._count(self._rounds.popleft())
         if self._on_progress is not None:
-            self._on_progress(report)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
+            self._on_progress(self.report)
+
+    def give_up(self) -> WriteReport:
+        """The report, with what did arrive of the rounds that did not arrive whole."""
+        while self._rounds:
+            self._count([batch for batch in self._rounds.popleft() if batch.arrived()])
+        return self.report
+
+    def _count(self, sealed: Sequence[Sealed]) -> None:
+        report = self.report
+        for batch in sealed:
+            report.events += len(batch.emissions)
+            report.by_topic[batch.topic] = report.by_topic.get(batch.topic, 0) + len(batch.emissions)
+            report.value_bytes += sum(len(emission.value) for emission in batch.emissions)
+        report.seconds = time.monotonic() - self._started_s
 
     async def back_to_wall_clock(self) -> None:
         """One record on each clickstream partition, behind everything else, that carries nothing but the clock."""
         topic = self._settings.rules.topics.clickstream
         for partition in range(self._settings.rules.partitions):
-            await self._producer.send_and_wait(topic, key=STREAMS_CLOCK.encode(), value=None, partition=partition, headers=[_WALL_CLOCK])
+            async with asyncio.timeout(self._patience_s):
+                await self._producer.send_and_wait(topic, key=STREAMS_CLOCK.encode(), partition=partition, headers=[_WALL_CLOCK])
             self.report.controls += 1

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -26,6 +27,8 @@ _SLICE_MS: Final = 5
 _UNDER_WAY: Final = 20_000
 #: So many emissions that are overdue leave before the loop looks at the acknowledgements again.
 _BURST: Final = 2000
+#: Longest sleep: so soon an acknowledgement is noticed where events are rare.
+_NAP_MS: Final = 20
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
@@ -65,18 +68,15 @@ class Tracker:
 
     async def run(self) -> None:
         """Ends when `events` do or `stop` is called. Raises `Unavailable` when the broker is away for longer than `patience_s`."""
-        async with producing(self._settings, patience_s=self._patience_s) as producer:
-            outbox = Outbox(producer, self._settings)
+        async with producing(self._settings) as producer:
             try:
-                try:
-                    await self._send_all(outbox)
-                finally:
-                    await self._collect(until=0)
+                await self._send_all(Outbox(producer, self._settings, patience_s=self._patience_s))
+                await self._collect(until=0, patience_s=self._patience_s)
             except (KafkaError, OSError) as error:
-                message = (
-                    f"Kafka at {self._settings.broker} stopped taking records ({type(error).__name__}) after {self.acknowledged} events"
-                )
-                raise Unavailable(message) from error
+                with suppress(KafkaError, OSError):
+                    await self._collect(until=0, patience_s=0)
+                why = f"stopped taking records ({type(error).__name__}) after {self.acknowledged} events"
+                raise Unavailable(f"Kafka at {self._settings.broker} {why}") from error
 
     async def _send_all(self, outbox: Outbox) -> None:
         upcoming = next(self._events, None)
@@ -88,12 +88,17 @@ class Tracker:
                     break
                 burst += 1
                 upcoming = next(self._events, None)
-            if burst:
-                self.sent += burst
-                await outbox.seal(self._under_way)
-            await self._collect(until=_UNDER_WAY)
+            await self._seal(outbox)
+            await self._collect(until=_UNDER_WAY, patience_s=self._patience_s)
             if upcoming is not None:
-                await self._sleep(max(0, upcoming.at_ms - self._now_ms()) if self._paced else 0)
+                await self._sleep(min(upcoming.at_ms - self._now_ms(), _NAP_MS) if self._paced else 0)
+
+    async def _seal(self, outbox: Outbox) -> None:
+        before = len(self._under_way)
+        try:
+            await outbox.seal(self._under_way)
+        finally:
+            self.sent += sum(len(batch.emissions) for batch in islice(self._under_way, before, None))
 
     async def _sleep(self, ms: int) -> None:
         if ms <= 0:
@@ -102,15 +107,16 @@ class Tracker:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), ms / 1000)
 
-    async def _collect(self, until: int) -> None:
-        """Reports what was answered, in order, and waits until not more than `until` events are under way."""
+    async def _collect(self, until: int, patience_s: float) -> None:
+        """Reports what was answered, in order, and waits until not more than `until` events are under way. After the first one that failed
+        nothing is waited for: all batches are reported, and its error is raised."""
         waiting = self.sent - self.acknowledged
         failed: KafkaError | OSError | None = None
         while self._under_way and (self._under_way[0].delivered.done() or waiting > until or failed is not None):
             batch = self._under_way.popleft()
             waiting -= len(batch.emissions)
             try:
-                offset = (await batch.delivered).offset
+                offset = (await batch.metadata(0 if failed else patience_s)).offset
             except (KafkaError, OSError) as error:
                 failed = failed or error
                 self._tell(batch, None)
