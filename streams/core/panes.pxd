@@ -8,12 +8,14 @@ cdef long long _BIAS, _HOUR, _DAY, _FINE_PANES, _HOUR_PANES, _DAY_PANES, _LAST_M
 cdef Py_ssize_t _WINDOWS
 
 
+@cython.final
 cdef class Panes:
     cdef public unsigned long long[::1] entries
     cdef public long long[::1] types
     cdef public Py_ssize_t size, seen
     cdef public long long newest, truncated_day
     cdef long long _base
+    cdef unsigned char[::1] _marks
     cdef long long[::1] _tally, _edges, _panes, _widths
 
     cpdef void clear(self)
@@ -25,7 +27,7 @@ cdef class Panes:
     cpdef void add(self, long long minute, long long type_id, long long value)
     @cython.locals(today=cython.longlong, last=cython.longlong, after=cython.longlong, day=cython.longlong)
     cpdef void shrink(self, Py_ssize_t limit)
-    @cython.locals(now=cython.longlong, i=cython.Py_ssize_t, j=cython.Py_ssize_t, w=cython.Py_ssize_t, kind=cython.longlong, at=cython.longlong, entry=cython.ulonglong)
+    @cython.locals(now=cython.longlong, i=cython.Py_ssize_t, w=cython.Py_ssize_t, kind=cython.longlong, at=cython.longlong, entry=cython.ulonglong)
     cpdef void tally(self, long long minute)
     cpdef long long count(self, Py_ssize_t window, Py_ssize_t type_id)
 
@@ -42,5 +44,5 @@ cdef class Panes:
     cdef void _widen(self, Py_ssize_t start, Py_ssize_t end, long long hour_edge, long long fine_edge)
     @cython.locals(at=cython.Py_ssize_t, i=cython.Py_ssize_t, total=cython.longlong)
     cdef Py_ssize_t _put(self, Py_ssize_t start, Py_ssize_t end, unsigned long long key, long long value)
-    @cython.locals(i=cython.Py_ssize_t)
-    cdef void _see(self, Py_ssize_t at, long long kind)
+    @cython.locals(at=cython.Py_ssize_t)
+    cdef void _mark(self, long long kind)

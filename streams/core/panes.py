@@ -45,6 +45,7 @@ class Panes:
     def __init__(self, capacity: int) -> None:
         self.entries = array("Q", bytes(8 * capacity))
         self.types = array("q", bytes(8 * 256))
+        self._marks = array("B", bytes(256))
         self._tally = array("q", bytes(8 * 256 * _WINDOWS))
         self._edges = array("q", bytes(8 * _WINDOWS))
         self._panes = array("q", [panes for panes, _ in WINDOWS.values()])
@@ -136,6 +137,7 @@ class Panes:
         for i in range(self.seen):
             for w in range(_WINDOWS):
                 self._tally[w << 8 | self.types[i]] = 0
+            self._marks[self.types[i]] = 0
         self.seen = 0
         for w in range(_WINDOWS):
             self._edges[w] = (minute // self._widths[w] - self._panes[w] + 1) * self._widths[w] - self._base
@@ -150,11 +152,8 @@ class Panes:
             if w == _WINDOWS:
                 break
             kind = entry >> _KEY_SHIFT & 255
-            j = self.seen
-            while j > 0 and self.types[j - 1] > kind:
-                j -= 1
-            if j == 0 or self.types[j - 1] != kind:
-                self._see(j, kind)
+            if not self._marks[kind]:
+                self._mark(kind)
             self._tally[w << 8 | kind] += (entry & _VALUE_MASK) - _BIAS
         for i in range(self.seen):
             for w in range(1, _WINDOWS):
@@ -237,8 +236,12 @@ class Panes:
         self.entries[at] = key << _KEY_SHIFT | (value + _BIAS)
         return end + 1
 
-    def _see(self, at: int, kind: int) -> None:
-        for i in range(self.seen, at, -1):
-            self.types[i] = self.types[i - 1]
+    def _mark(self, kind: int) -> None:
+        """`kind` is among the types seen."""
+        at = self.seen
+        while at > 0 and self.types[at - 1] > kind:
+            self.types[at] = self.types[at - 1]
+            at -= 1
         self.types[at] = kind
+        self._marks[kind] = 1
         self.seen += 1

@@ -7,6 +7,7 @@ cdef long long _DAY_MS, _NEVER_MS, _HORIZON_DAYS
 cdef double _PC_MAX, _LOG_2
 
 
+@cython.final
 cdef class Rhythm:
     cdef public long long first_day, last_day, x
     cdef public double points, wday, s_q, s_h, s_2h, s_4h, gm, gw, cus, pc

@@ -1,15 +1,20 @@
-# cython: language_level=3, wraparound=False, annotation_typing=False
-"""The score record: a user at one instant, as the bytes that leave on the scores topic."""
+# cython: language_level=3, annotation_typing=False, wraparound=False
+"""The score record: a user at one instant, as the bytes that leave on the scores topic.
 
-from collections.abc import Callable
+Written by hand, because it is the one record that can leave with every event (a third of the time of an encoder): names come as JSON from
+`User`, numbers have a fixed number of places, and the panes are read once. `ScoreRecord` says what the bytes are; tests hold them to it.
+"""
+
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import cython
 import msgspec
 
-from streams.core.envelope import rfc3339
-from streams.core.rules import CUSTOM, REVENUE, SESSION, WINDOWS, Rules
+from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
+from streams.core.writer import Writer
 
 if not cython.compiled:
     from math import floor
@@ -19,9 +24,22 @@ __all__ = ["Contribution", "ScoreRecord", "score_record"]
 #: Contributions that are named one by one; the others are one more, "other".
 _TOP: Final = 5
 
-_WINDOW_24H: Final = list(WINDOWS).index("24h")
-_WINDOW_7D: Final = list(WINDOWS).index("7d")
-_WINDOW_30D: Final = list(WINDOWS).index("30d")
+_NAMES: Final = tuple(WINDOWS)
+_KEYS: Final = tuple(f'"{name}":'.encode() for name in _NAMES)
+_COUNT: Final = len(_NAMES)
+_WINDOW_24H: Final = _NAMES.index("24h")
+_WINDOW_7D: Final = _NAMES.index("7d")
+_WINDOW_30D: Final = _NAMES.index("30d")
+_SESSION: Final = SESSION
+_REVENUE: Final = REVENUE
+_CUSTOM: Final = CUSTOM
+_DAY_MS: Final = DAY_MS
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+
+_json = msgspec.json.Encoder().encode
+
+#: Emptied by every record; one for the process, like the user.
+_out = Writer()
 
 
 class Contribution(msgspec.Struct, frozen=True, gc=False):
@@ -53,9 +71,6 @@ class ScoreRecord(msgspec.Struct, frozen=True, gc=False):
     rules_version: str
 
 
-_encode: Callable[[ScoreRecord], bytes] = msgspec.json.Encoder().encode
-
-
 def score_record(user: User, rules: Rules, *, cause: str, as_of_ms: int, due_ms: int | None, rev: int) -> tuple[str, bytes]:
     """Id and JSON of the score of `user` as of `as_of_ms` (the newest event or later).
 
@@ -64,69 +79,146 @@ def score_record(user: User, rules: Rules, *, cause: str, as_of_ms: int, due_ms:
     score_id = f"{user.key}@{rules.topics.inputs[user.last_topic]}/{user.last_partition}/{user.last_offset}"
     if due_ms is not None:
         score_id += f"+{due_ms}"
-    user.panes.tally(as_of_ms // 60_000)
-    record = ScoreRecord(
-        score_id,
-        user.key,
-        rfc3339(as_of_ms),
-        hundredths(user.engagement(as_of_ms)) / 100.0,
-        rules.scoring.band_names[user.band(as_of_ms)],
-        floor(user.churn(as_of_ms) * 10_000.0 + 0.5) / 10_000.0,
-        rules.churn.horizon_days,
-        "prior",
-        {name: hundredths(user.tallied_ces(window)) / 100.0 for window, name in enumerate(WINDOWS)},
-        {"24h": _named(user, _WINDOW_24H), "30d": _named(user, _WINDOW_30D)},
-        _contributions(user),
-        user.panes.count(_WINDOW_30D, SESSION),
-        user.panes.count(_WINDOW_30D, REVENUE),
-        cause,
-        rev,
-        rules.version,
-    )
-    return score_id, _encode(record)
+    return score_id, _write(user, rules, _json(score_id), cause.encode(), as_of_ms, rev)
 
 
-def hundredths(value: float) -> int:
-    """`value` in hundredths, half up: a third of the time of `round`."""
-    return int(floor(value * 100.0 + 0.5))  # noqa: RUF046  (compiled, floor is C's)
+def _write(user: User, rules: Rules, score_id: bytes, cause: bytes, as_of_ms: int, rev: int) -> bytes:
+    panes, out = user.panes, _out
+    panes.tally(as_of_ms // 60_000)
+    out.begin()
+    out.raw(b'{"score_id":')
+    out.raw(score_id)
+    out.raw(b',"user_id":')
+    out.raw(_json(user.key))
+    out.raw(b',"as_of":"')
+    _time(out, as_of_ms)
+    out.raw(b'","engagement_score":')
+    out.fixed(_parts(user.engagement(as_of_ms), 100), 100)
+    out.raw(b',"band":')
+    out.raw(user.band_names[user.band(as_of_ms)])
+    out.raw(b',"churn_probability":')
+    out.fixed(_parts(user.churn(as_of_ms), 10_000), 10_000)
+    out.raw(b',"churn_horizon_days":')
+    out.raw(_json(rules.churn.horizon_days))
+    out.raw(b',"model":"prior","ces":{')
+    for window in range(_COUNT):
+        if window:
+            out.raw(b",")
+        out.raw(_KEYS[window])
+        out.fixed(_parts(user.tallied_ces(window), 100), 100)
+    out.raw(b'},"counts":{"24h":{')
+    _counts(out, user, _WINDOW_24H)
+    out.raw(b'},"30d":{')
+    _counts(out, user, _WINDOW_30D)
+    out.raw(b'}},"contributions":[')
+    _contributions(out, user)
+    out.raw(b'],"sessions_30d":')
+    out.integer(panes.count(_WINDOW_30D, _SESSION))
+    out.raw(b',"revenue_30d_minor":')
+    out.integer(panes.count(_WINDOW_30D, _REVENUE))
+    out.raw(b',"cause":"')
+    out.raw(cause)
+    out.raw(b'","rev":')
+    out.integer(rev)
+    out.raw(b',"rules_version":')
+    out.raw(_json(rules.version))
+    out.raw(b"}")
+    return out.done()
 
 
-def _named(user: User, window: int) -> dict[str, int]:
-    """Name -> count of the event types in a window of the last tally."""
-    counts: dict[str, int] = {}
-    for i in range(user.panes.seen):
-        kind = user.panes.types[i]
-        if kind >= CUSTOM and user.panes.count(window, kind):
-            counts[_name(user, kind)] = user.panes.count(window, kind)
-    return counts
+def _counts(out: Writer, user: User, window: int) -> None:
+    """Counts of the event types in a window of the last tally."""
+    panes = user.panes
+    first = True
+    for i in range(panes.seen):
+        kind = panes.types[i]
+        n = panes.count(window, kind)
+        if n and kind >= _CUSTOM:
+            if not first:
+                out.raw(b",")
+            first = False
+            out.raw(user.names[kind])
+            out.raw(b":")
+            out.integer(n)
 
 
-def _contributions(user: User) -> list[Contribution]:
-    """The largest contributions to `ces` of seven days and the sum of the others. Their points add up to the rounded `ces`."""
-    ranked: list[tuple[float, int]] = []
-    for i in range(user.panes.seen):
-        kind = user.panes.types[i]
-        points = user.weights[kind] * user.panes.count(_WINDOW_7D, kind)
-        if points != 0.0:
-            ranked.append((-points, kind))
-    ranked.sort()
-    rest = hundredths(user.tallied_ces(_WINDOW_7D))
-    top = ranked if len(ranked) <= _TOP else ranked[:_TOP]
-    named: list[tuple[int, int]] = []
-    for minus, kind in top:
-        share = hundredths(-minus)
-        rest -= share
-        named.append((kind, share))
-    if len(ranked) > _TOP:
-        others = sum([user.panes.count(_WINDOW_7D, kind) for _, kind in ranked[_TOP:]])
-        return [Contribution(_name(user, kind), user.panes.count(_WINDOW_7D, kind), share / 100.0) for kind, share in named] + [
-            Contribution("other", others, rest / 100.0)
-        ]
-    if rest and named:  # weights with more than two digits: what rounding left over belongs to the largest
-        named[0] = (named[0][0], named[0][1] + rest)
-    return [Contribution(_name(user, kind), user.panes.count(_WINDOW_7D, kind), share / 100.0) for kind, share in named]
+def _contributions(out: Writer, user: User) -> None:
+    """The largest contributions to `ces` of seven days, and the sum of the others. Their points add up to the rounded `ces`."""
+    panes = user.panes
+    rest = _parts(user.tallied_ces(_WINDOW_7D), 100)
+    top: list[int] = []
+    others = others_count = 0
+    largest = 0
+    for i in range(panes.seen):
+        kind = panes.types[i]
+        if user.weights[kind] * panes.count(_WINDOW_7D, kind) != 0.0:
+            others += 1
+            others_count += panes.count(_WINDOW_7D, kind)
+    kind = -1
+    while len(top) < _TOP and others > 0:
+        kind = _next(user, kind)
+        top.append(kind)
+        others -= 1
+        others_count -= panes.count(_WINDOW_7D, kind)
+        rest -= _parts(user.weights[kind] * panes.count(_WINDOW_7D, kind), 100)
+    if not others:
+        largest = rest  # weights of more than two digits: what rounding left over belongs to the largest
+    for i in range(len(top)):
+        kind = top[i]
+        share = _parts(user.weights[kind] * panes.count(_WINDOW_7D, kind), 100)
+        if i:
+            out.raw(b",")
+        else:
+            share += largest
+        _contribution(out, user.names[kind], panes.count(_WINDOW_7D, kind), share)
+    if others:
+        out.raw(b",")
+        _contribution(out, b'"other"', others_count, rest)
 
 
-def _name(user: User, kind: int) -> str:
-    """A type that the catalogue has lost is called by its number."""
-    return user.names[kind] or f"type_{kind}"
+def _contribution(out: Writer, name: bytes, count: int, points: int) -> None:
+    out.raw(b'{"type":')
+    out.raw(name)
+    out.raw(b',"count":')
+    out.integer(count)
+    out.raw(b',"points":')
+    out.fixed(points, 100)
+    out.raw(b"}")
+
+
+def _next(user: User, after: int) -> int:
+    """The type that contributes most to seven days after the type `after` (-1: of all); equal ones in the order of their numbers."""
+    panes = user.panes
+    limit = user.weights[after] * panes.count(_WINDOW_7D, after) if after >= 0 else 0.0
+    found, most = -1, 0.0
+    for i in range(panes.seen):
+        kind = panes.types[i]
+        points = user.weights[kind] * panes.count(_WINDOW_7D, kind)
+        if points != 0.0 and (after < 0 or points < limit or (points == limit and kind > after)) and (found < 0 or points > most):
+            found, most = kind, points
+    return found
+
+
+def _parts(value: float, unit: int) -> int:
+    """`value` in units of `1 / unit`, half up: a third of the time of `round`."""
+    return int(floor(value * unit + 0.5))  # noqa: RUF046  (compiled, floor is C's)
+
+
+def _time(out: Writer, at_ms: int) -> None:
+    """RFC 3339 in UTC with milliseconds. The date is looked up: it is the same for most records of a day."""
+    day = at_ms // _DAY_MS
+    rest = at_ms - day * _DAY_MS
+    out.raw(_date(day))
+    out.digits(rest // 3_600_000, 2)
+    out.raw(b":")
+    out.digits(rest // 60_000 % 60, 2)
+    out.raw(b":")
+    out.digits(rest // 1000 % 60, 2)
+    out.raw(b".")
+    out.digits(rest % 1000, 3)
+    out.raw(b"Z")
+
+
+@lru_cache(maxsize=64)
+def _date(day: int) -> bytes:
+    return f"{date.fromordinal(_EPOCH + day).isoformat()}T".encode()

@@ -16,13 +16,14 @@ cdef long long _LIFE_BIAS
 cdef unsigned long long _LIFE_MASK
 
 
+@cython.final
 cdef class User:
     cdef public str key
     cdef public long long due_ms, entry_ms, newest_ms, last_offset, turn_ms
     cdef public int last_topic, turns
     cdef public long long last_partition
     cdef readonly object rules
-    cdef readonly list names
+    cdef readonly list names, band_names
     cdef readonly Panes panes
     cdef readonly Rhythm rhythm
     cdef public double[::1] weights
@@ -59,14 +60,14 @@ cdef class User:
     cpdef int band(self, long long at_ms)
     cpdef double churn(self, long long at_ms)
     cpdef double drop(self, long long at_ms)
-    @cython.locals(total=cython.double, i=cython.Py_ssize_t)
     cpdef object alert(self, int rule)
-    @cython.locals(at=cython.Py_ssize_t, i=cython.Py_ssize_t)
+    @cython.locals(panes=Panes, at=cython.Py_ssize_t, i=cython.Py_ssize_t, n=cython.longlong)
     cpdef dict counts(self, str window, long long at_ms)
     @cython.locals(at=cython.Py_ssize_t)
     cpdef double ces(self, str window, long long at_ms)
     @cython.locals(i=cython.Py_ssize_t, value=cython.longlong)
     cpdef dict lifetime(self)
+    @cython.locals(panes=Panes, total=cython.double, i=cython.Py_ssize_t)
     cpdef double tallied_ces(self, Py_ssize_t window)
     @cython.locals(i=cython.Py_ssize_t)
     cdef bint _knows(self, unsigned long long id_hash)
@@ -78,11 +79,11 @@ cdef class User:
     cdef void _make_room(self)
     @cython.locals(i=cython.Py_ssize_t)
     cdef void _empty(self, str key)
-    @cython.locals(i=cython.Py_ssize_t, head=cython.ulonglong, sizes=cython.ulonglong, flags=cython.int, today=cython.Py_ssize_t, ids=cython.Py_ssize_t, panes=cython.Py_ssize_t, at=cython.Py_ssize_t)
+    @cython.locals(i=cython.Py_ssize_t, head=cython.ulonglong, sizes=cython.ulonglong, flags=cython.int, today=cython.Py_ssize_t, ids=cython.Py_ssize_t, size=cython.Py_ssize_t, panes=Panes, rhythm=Rhythm, at=cython.Py_ssize_t)
     cdef void _decode(self, Py_ssize_t words)
     @cython.locals(slot=cython.Py_ssize_t)
     cdef Py_ssize_t _decode_slot(self, int rule, Py_ssize_t at, int there)
-    @cython.locals(i=cython.Py_ssize_t, ids=cython.ulonglong, flags=cython.ulonglong, at=cython.Py_ssize_t, today=cython.ulonglong, band=cython.ulonglong, said_band=cython.ulonglong, lives=cython.ulonglong, panes=cython.ulonglong, fingerprint=cython.ulonglong)
+    @cython.locals(i=cython.Py_ssize_t, ids=cython.ulonglong, flags=cython.ulonglong, at=cython.Py_ssize_t, today=cython.ulonglong, band=cython.ulonglong, said_band=cython.ulonglong, lives=cython.ulonglong, size=cython.ulonglong, panes=Panes, rhythm=Rhythm, fingerprint=cython.ulonglong)
     cdef Py_ssize_t _encode(self)
     @cython.locals(slot=cython.Py_ssize_t)
     cdef Py_ssize_t _encode_slot(self, int rule, Py_ssize_t at)

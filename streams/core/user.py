@@ -87,6 +87,7 @@ class Facts(NamedTuple):
     lifetime: dict[int, int]
 
 
+_json = msgspec.json.Encoder().encode
 _NAMES: Final = tuple(WINDOWS)
 _SESSION, _REVENUE, _CUSTOM = SESSION, REVENUE, CUSTOM
 _COUNTED, _DUPLICATE, _LATE = Fate.COUNTED, Fate.DUPLICATE, Fate.LATE
@@ -131,7 +132,8 @@ class User:
     last_topic, last_partition, last_offset   the last counted record; topic is an index into `rules.topics.inputs`
     turns       what the last counted event turned
     turn_ms     instant of the last turn
-    names       type id -> name, "" where the catalogue has none
+    names       type id -> name as JSON; the number in place of a name that the catalogue has lost
+    band_names  names of the bands as JSON
     weights     type id -> weight, 0 where the catalogue has none
     """
 
@@ -172,11 +174,12 @@ class User:
         self.rules = rules
         self.panes = Panes(_WORDS_MAX)
         self.rhythm = Rhythm(rules)
-        self.names = [""] * _TYPES
+        self.names = [f'"type_{number}"'.encode() for number in range(_TYPES)]
+        self.band_names = [_json(name) for name in scoring.band_names]
         self.weights = array("d", bytes(8 * _TYPES))
-        self.names[CUSTOM], self.weights[CUSTOM] = "custom", rules.catalogue.custom_weight
+        self.names[CUSTOM], self.weights[CUSTOM] = b'"custom"', rules.catalogue.custom_weight
         for entry in rules.catalogue.types:
-            self.names[entry.id], self.weights[entry.id] = entry.name, entry.weight
+            self.names[entry.id], self.weights[entry.id] = _json(entry.name), entry.weight
         self._bands = len(scoring.bands)
         self._edges = array("d", [*scoring.bands, 0.0])
         self._gap_ms = scoring.session_gap_ms
@@ -184,7 +187,7 @@ class User:
         self._theta_off, self._h_off = churn.theta_off, drop.h_off
         self._churn_rearm_ms, self._drop_rearm_ms = round(churn.rearm_days * DAY_MS), round(drop.rearm_days * DAY_MS)
         self._min_delta, self._max_interval_ms = emit.min_delta, emit.max_interval_s * 1000
-        self._fingerprint = crc32(msgspec.json.encode((churn, drop)))
+        self._fingerprint = crc32(_json((churn, drop)))
         image = array("Q", bytes(8 * _WORDS_MAX))
         self._image = image
         self._signed = memoryview(image).cast("B").cast("q")
@@ -396,11 +399,13 @@ class User:
     def counts(self, window: str, at_ms: int) -> dict[int, int]:
         """Type id -> count in a window as of `at_ms` (the newest event or later), `SESSION` and `REVENUE` among them; no zeros."""
         at = _NAMES.index(window)
-        self.panes.tally(at_ms // _MINUTE_MS)
+        panes = self.panes
+        panes.tally(at_ms // _MINUTE_MS)
         counts: dict[int, int] = {}
-        for i in range(self.panes.seen):
-            if self.panes.count(at, self.panes.types[i]):
-                counts[self.panes.types[i]] = self.panes.count(at, self.panes.types[i])
+        for i in range(panes.seen):
+            n = panes.count(at, panes.types[i])
+            if n:
+                counts[panes.types[i]] = n
         return counts
 
     def ces(self, window: str, at_ms: int) -> float:
@@ -411,9 +416,10 @@ class User:
 
     def tallied_ces(self, window: int) -> float:
         """`ces` of a window (index) as of the last tally of the panes."""
+        panes = self.panes
         total = 0.0
-        for i in range(self.panes.seen):
-            total += self.weights[self.panes.types[i]] * self.panes.count(window, self.panes.types[i])
+        for i in range(panes.seen):
+            total += self.weights[panes.types[i]] * panes.count(window, panes.types[i])
         return total
 
     def lifetime(self) -> dict[int, int]:
@@ -520,13 +526,13 @@ class User:
 
     def _decode(self, words: int) -> None:
         """The first `words` words of the image are this user."""
-        rhythm: Rhythm = self.rhythm
+        rhythm, panes = self.rhythm, self.panes
         head = self._image[0]
         sizes = self._image[1]
         today = head >> 48
         flags = head >> 8 & 255
         ids = head >> 32 & 65535
-        panes = sizes >> 16 & 65535
+        size = sizes >> 16 & 65535
         at = _FIXED
         self._band, self._said_band = head >> 16 & 255, head >> 24 & 255
         self._band = min(self._band, self._bands)
@@ -547,7 +553,7 @@ class User:
         self._firing = flags >> 3 & 3
         at = self._decode_slot(0, at, flags & _FLAG_CHURN)
         at = self._decode_slot(1, at, flags & _FLAG_DROP)
-        if at + ids + self._lives + panes != words or self._lives > _TYPES:
+        if at + ids + self._lives + size != words or self._lives > _TYPES:
             raise StreamsError(f"a state is damaged: its parts do not make {words} words")
         for i in range(ids):
             self._ids[i] = self._image[at + i]
@@ -557,9 +563,9 @@ class User:
         for i in range(self._lives):
             self._life[i] = self._image[at + i]
         at += self._lives
-        for i in range(panes):
-            self.panes.entries[i] = self._image[at + i]
-        self.panes.restore(panes, self.newest_ms // _MINUTE_MS if self.newest_ms >= 0 else -1, self._signed[8])
+        for i in range(size):
+            panes.entries[i] = self._image[at + i]
+        panes.restore(size, self.newest_ms // _MINUTE_MS if self.newest_ms >= 0 else -1, self._signed[8])
         if sizes >> 32 != self._fingerprint:
             self._cross()
 
@@ -576,14 +582,14 @@ class User:
 
     def _encode(self) -> int:
         """This user is in the image; returns the number of words."""
-        rhythm: Rhythm = self.rhythm
+        rhythm, panes = self.rhythm, self.panes
         ids = self._ids_end - self._ids_start
         flags = self._firing << 3
         at = _FIXED
         self._signed[2], self._signed[3] = self.newest_ms, self.entry_ms
         self._signed[4], self._signed[5] = self._churn_at_ms, self._drop_at_ms
         self._signed[6], self._signed[7] = self.last_partition << 8 | self.last_topic, self.last_offset
-        self._signed[8] = self.panes.truncated_day
+        self._signed[8] = panes.truncated_day
         self._signed[9], self._signed[10], self._signed[11] = rhythm.first_day, rhythm.last_day, rhythm.x
         self._reals[12], self._reals[13] = rhythm.points, rhythm.wday
         self._reals[14], self._reals[15], self._reals[16], self._reals[17] = rhythm.s_q, rhythm.s_h, rhythm.s_2h, rhythm.s_4h
@@ -604,17 +610,17 @@ class User:
         for i in range(self._lives):
             self._image[at] = self._life[i]
             at += 1
-        for i in range(self.panes.size):
-            self._image[at] = self.panes.entries[i]
+        for i in range(panes.size):
+            self._image[at] = panes.entries[i]
             at += 1
         today = self._ids_end - self._ids_day
         band = self._band
         said_band = self._said_band
         lives = self._lives
-        panes = self.panes.size
+        size = panes.size
         fingerprint = self._fingerprint
         self._image[0] = _VERSION | flags << 8 | band << 16 | said_band << 24 | ids << 32 | today << 48
-        self._image[1] = lives | panes << 16 | fingerprint << 32
+        self._image[1] = lives | size << 16 | fingerprint << 32
         return at
 
     def _encode_slot(self, rule: int, at: int) -> int:

@@ -1,0 +1,90 @@
+# cython: language_level=3, annotation_typing=False, wraparound=False, cdivision=True
+"""JSON written piece by piece into one buffer that is used again and again."""
+
+import cython
+
+if cython.compiled:
+    from cython.cimports.libc.string import memcpy
+
+__all__ = ["Writer"]
+
+_FIRST_SIZE = 4096
+#: The longest number that `integer` and `fixed` write.
+_NUMBER = 24
+
+
+class Writer:
+    """A text under construction: `begin`, any number of pieces, `done`."""
+
+    size: int
+
+    def __init__(self) -> None:
+        self._text = memoryview(bytearray(_FIRST_SIZE))
+        self.size = 0
+
+    def begin(self) -> None:
+        """The text is empty."""
+        self.size = 0
+
+    def raw(self, piece: bytes) -> None:
+        """`piece` follows as it is."""
+        length = len(piece)
+        if self.size + length > len(self._text):
+            self._grow(length)
+        if not cython.compiled:
+            self._text[self.size : self.size + length] = piece
+        elif length:
+            memcpy(cython.address(self._text[self.size]), cython.cast(cython.p_char, piece), length)
+        self.size += length
+
+    def integer(self, value: int) -> None:
+        """`value` follows in decimal."""
+        if value < 0:
+            self.raw(b"-")
+            value = -value
+        width = 1
+        rest = value // 10
+        while rest:
+            rest //= 10
+            width += 1
+        self.digits(value, width)
+
+    def digits(self, value: int, width: int) -> None:
+        """The last `width` decimal digits of `value`, which is not negative, follow: `digits(7, 3)` is `007`."""
+        if self.size + width > len(self._text):
+            self._grow(width)
+        at = self.size + width
+        self.size = at
+        while width > 0:
+            at -= 1
+            width -= 1
+            self._text[at] = 48 + value % 10
+            value //= 10
+
+    def fixed(self, value: int, unit: int) -> None:
+        """`value / unit` follows with at least one decimal: of unit 100, 300 is `3.0` and -5 is `-0.05`. `unit` is a power of ten."""
+        if value < 0:
+            self.raw(b"-")
+            value = -value
+        self.integer(value // unit)
+        self.raw(b".")
+        part = value % unit
+        unit //= 10
+        self.digits(part // unit, 1)
+        part %= unit
+        while part:
+            unit //= 10
+            self.digits(part // unit, 1)
+            part %= unit
+
+    def done(self) -> bytes:
+        """The text."""
+        if not cython.compiled:
+            return bytes(self._text[: self.size])
+        text: bytes = cython.cast(cython.p_char, cython.address(self._text[0]))[: self.size]
+        return text
+
+    def _grow(self, length: int) -> None:
+        text = memoryview(bytearray(2 * (self.size + length)))
+        text[: self.size] = self._text[: self.size]
+        self._text = text
