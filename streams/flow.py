@@ -10,7 +10,7 @@ import msgspec
 
 from streams.core.alert import Alert, alert_record
 from streams.core.deadletter import dead_letter, origin_of
-from streams.core.envelope import ce_headers
+from streams.core.envelope import Envelope
 from streams.core.event import WALL_CLOCK, Decoder
 from streams.core.headers import DEAD_ORIGIN, REROUTE_FROM, header
 from streams.core.identity import home_partition
@@ -72,7 +72,7 @@ class Flow:
         self._decoder = Decoder(rules)
         self._user = user if user is not None else User(rules)
         self._inputs = {topic: index for index, topic in enumerate(rules.topics.inputs)}
-        self._source = f"/{rules.app_id}"
+        self._envelopes = {kind: Envelope(f"engagement.{kind}.v1", f"/{rules.app_id}") for kind in ("score", "alert", "journal")}
 
     def read(self, records: Sequence[Record], partition: int) -> Reading:
         """Says what each record is, and which rows a step over them needs."""
@@ -105,7 +105,7 @@ class _Step:
     """One step while it is being taken."""
 
     def __init__(self, flow: Flow, plan: Plan, head: Head, users: Mapping[str, bytes | None]) -> None:
-        self.rules, self.user, self.inputs, self.source = flow.rules, flow._user, flow._inputs, flow._source
+        self.rules, self.user, self.inputs, self.envelopes = flow.rules, flow._user, flow._inputs, flow._envelopes
         self.plan, self.head, self.partition, self.loaded = plan, head, head.partition, users
         self.users: dict[str, bytes | None] = {}
         self.due: dict[str, int | None] = {}
@@ -294,17 +294,18 @@ class _Step:
 
     def _alert(self, turn: int, at_ms: int, cause: str) -> None:
         alert: Alert = alert_record(self.user, self.rules, turn, at_ms=at_ms, cause=cause, rev=self.plan.rev, now_ms=self.plan.now_ms)
-        key = self.user.key
-        headers = ce_headers("engagement.alert.v1", alert.ident, self.source, key, at_ms)
-        self.outputs.append(Output(self.rules.topics.alerts, self.partition, key.encode(), alert.value, headers, self._dated(at_ms)))
+        key = self.user.key.encode()
+        headers = self.envelopes["alert"].headers(alert.ident, key, at_ms)
+        self.outputs.append(Output(self.rules.topics.alerts, self.partition, key, alert.value, headers, self._dated(at_ms)))
 
     def _score(self, cause: str, as_of_ms: int) -> None:
         user = self.user
         due_ms = as_of_ms if cause == "timer" else None
         ident, value = score_record(user, self.rules, cause=cause, as_of_ms=as_of_ms, due_ms=due_ms, rev=self.plan.rev)
         user.emitted(as_of_ms)
-        headers = ce_headers("engagement.score.v1", ident, self.source, user.key, as_of_ms)
-        self.outputs.append(Output(self.rules.topics.scores, self.partition, user.key.encode(), value, headers, as_of_ms))
+        key = user.key.encode()
+        headers = self.envelopes["score"].headers(ident, key, as_of_ms)
+        self.outputs.append(Output(self.rules.topics.scores, self.partition, key, value, headers, as_of_ms))
 
     def _dated(self, at_ms: int) -> int:
         """CreateTime of a record on a topic that deletes by age: Kafka would drop an older one minutes after it was written."""
@@ -318,10 +319,9 @@ class _Step:
             "plan": self.plan,
             "fates": {name: n for name, n in zip(FATES, self.fates, strict=True) if n},
         }
-        headers = ce_headers(
-            "engagement.journal.v1", f"{self.partition}:{self.plan.rev}", self.source, str(self.partition), self.plan.now_ms
-        )
-        return Output(self.rules.topics.journal, self.partition, str(self.partition).encode(), msgspec.json.encode(line), headers)
+        key = str(self.partition).encode()
+        headers = self.envelopes["journal"].headers(f"{self.partition}:{self.plan.rev}", key, self.plan.now_ms)
+        return Output(self.rules.topics.journal, self.partition, key, msgspec.json.encode(line), headers)
 
 
 def _marker(record: Record) -> str:

@@ -1,21 +1,32 @@
 """How outputs are dressed: RFC 3339 times, CloudEvents headers, stable ids."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import date
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
-__all__ = ["NAMESPACE", "ce_headers", "rfc3339", "stable_id"]
+__all__ = ["NAMESPACE", "Envelope", "rfc3339", "stable_id"]
 
 #: Namespace of every id that we derive (a fixed random UUID: changing it would rename every alert ever sent).
 NAMESPACE: Final = UUID("6f0d6c34-6f5b-5f0e-9d0c-1f4c7e0b7a52")
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_JSON: Final = b"application/json"
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_DAY_MS: Final = 86_400_000
 
 
 def rfc3339(at_ms: int) -> str:
     """`at_ms` as RFC 3339 in UTC with milliseconds: `2026-01-31T08:00:00.000Z`."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds")[:-6] + "Z"
+    day, rest = divmod(at_ms, _DAY_MS)
+    seconds, ms = divmod(rest, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _date(day: int) -> str:
+    """The date of a UTC day number: the same for most records of a day, so that only the time has to be spelled."""
+    return date.fromordinal(_EPOCH_DAY + day).isoformat()
 
 
 def stable_id(*parts: object) -> str:
@@ -23,14 +34,17 @@ def stable_id(*parts: object) -> str:
     return str(uuid5(NAMESPACE, "|".join(map(str, parts))))
 
 
-def ce_headers(kind: str, ident: str, source: str, subject: str, at_ms: int) -> list[tuple[str, bytes]]:
-    """Headers of CloudEvents 1.0, Kafka binding, binary mode, plus the content type."""
-    return [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", ident.encode()),
-        ("ce_type", kind.encode()),
-        ("ce_source", source.encode()),
-        ("ce_time", rfc3339(at_ms).encode()),
-        ("ce_subject", subject.encode()),
-        ("content-type", _JSON),
-    ]
+class Envelope:
+    """Headers of CloudEvents 1.0 (Kafka binding, binary mode) and the content type, for one kind of record."""
+
+    def __init__(self, kind: str, source: str) -> None:
+        self._fixed = (
+            ("ce_specversion", b"1.0"),
+            ("ce_type", kind.encode()),
+            ("ce_source", source.encode()),
+            ("content-type", b"application/json"),
+        )
+
+    def headers(self, ident: str, subject: bytes, at_ms: int) -> list[tuple[str, bytes]]:
+        """The headers of the record `ident` about `subject` (a user key, a partition) at `at_ms`."""
+        return [*self._fixed, ("ce_id", ident.encode()), ("ce_subject", subject), ("ce_time", rfc3339(at_ms).encode())]
