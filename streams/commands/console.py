@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streams.wording import ago
+
 __all__ = ["ACCENT", "TROUBLE", "ago", "console", "count", "machine", "plain_table", "printable", "short_time"]
 
 #: The one colour that carries meaning beside red for trouble; everything else is bold, plain or dim.
@@ -53,16 +55,6 @@ def count(n: float) -> str:
 def short_time(at_ms: int) -> str:
     """`2026-01-31 08:00:00` UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def ago(span_ms: float) -> str:
-    """A span in the largest unit that says it well: `4 s`, `3 min`, `5 hours`, `12 days`."""
-    seconds = max(0.0, span_ms / 1000)
-    for size, name in ((86_400, "day"), (3600, "hour")):
-        if seconds >= size:
-            whole = round(seconds / size)
-            return f"{whole} {name}" + ("" if whole == 1 else "s")
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def _spelled(code: int) -> str:

@@ -12,8 +12,8 @@ from streams.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.commands.explanation import Explanation, Judgement
     from streams.core.rules import Rules
+    from streams.explanation import Explanation, Judgement
     from streams.settings import Settings
 
 __all__ = ["render", "run"]
@@ -22,8 +22,8 @@ __all__ = ["render", "run"]
 def run(key: str, *, at: str | None, as_json: bool) -> int:
     """0, also for a user that nobody has seen. Raises `ConfigError` for a time that lies before what the state knows, `Unavailable`
     without Redis."""
-    from streams.commands.explanation import explain, let_pass
     from streams.core.user import User
+    from streams.explanation import explain, let_pass
 
     settings = configured()
     blob, clock_ms = asyncio.run(_read(settings, key))
@@ -82,7 +82,7 @@ def render(out: "Console", told: "Explanation", rules: "Rules") -> None:
 
 
 def _activity(out: "Console", told: "Explanation", rules: "Rules") -> None:
-    from streams.commands.explanation import said
+    from streams.explanation import said
 
     windows = list(told.windows)
     table = plain_table("activity", *windows, "ever", right=tuple(range(1, len(windows) + 2)))
@@ -140,7 +140,7 @@ def _judged(out: "Console", title: str, judged: "Judgement", *, percent: bool) -
 def _alerts(out: "Console", told: "Explanation") -> None:
     from rich.text import Text
 
-    from streams.commands.explanation import said
+    from streams.explanation import said
 
     for alert in told.alerts:
         out.print(Text.assemble((f"Alert: {said(alert.rule)}", f"bold {TROUBLE}"), f" since {alert.starts_at[:16].replace('T', ' ')}"))

@@ -1,7 +1,6 @@
 """`streams stats`: how it goes, from the heads in Redis, the ends of the logs in Kafka, and what the workers say of themselves."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,40 +9,17 @@ from streams.commands.configured import configured, now_ms
 from streams.commands.console import ACCENT, TROUBLE, ago, console, count, machine, plain_table, printable
 from streams.core.record import FATES
 from streams.errors import Unavailable
-from streams.shell.status import PartitionStatus, WorkerStatus
+from streams.stats import Stats, ranges, stats_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from streams.core.record import Head
     from streams.settings import Settings
+    from streams.shell.status import WorkerStatus
+    from streams.stats import Bounds
 
-__all__ = ["Stats", "ranges", "render", "run"]
-
-Bounds = dict[tuple[str, int], tuple[int, int]]
-
-
-class Stats(msgspec.Struct, frozen=True):
-    """Everything `streams stats` says.
-
-    read      records folded, over all input topics; equals `sum`, the sum of the fates (unless a gap of the log was stepped over:
-              `on_gap: continue`)
-    lag       topic -> records appended and not counted yet; empty when Kafka does not answer
-    letters   records on the dead-letter topic (one refused twice around a crash counts twice here, once in `fates`); None when Kafka does
-              not answer
-    trouble   what keeps things from going on, in words
-    """
-
-    app: str
-    partitions: tuple[PartitionStatus, ...]
-    read: int
-    fates: dict[str, int]
-    sum: int
-    lag: dict[str, int]
-    letters: int | None
-    workers: tuple[WorkerStatus, ...]
-    events_per_s: float
-    trouble: tuple[str, ...]
+__all__ = ["render", "run"]
 
 
 def run(*, as_json: bool) -> int:
@@ -59,8 +35,6 @@ def run(*, as_json: bool) -> int:
 
 async def _read(settings: "Settings") -> Stats:
     """What can be had; who does not answer is named in `trouble`."""
-    from streams.shell.status import partition_status
-
     store, logs = await asyncio.gather(_store(settings), _logs(settings), return_exceptions=True)
     trouble = [str(problem) for problem in (store, logs) if isinstance(problem, Unavailable)]
     if len(trouble) == 2:
@@ -70,26 +44,7 @@ async def _read(settings: "Settings") -> Stats:
             raise problem
     heads, workers, complaints = ([], [], []) if isinstance(store, BaseException) else store
     bounds = {} if isinstance(logs, BaseException) else logs
-    partitions = tuple(partition_status(head, bounds) for head in heads)
-    fates = {name: sum(it.fates[name] for it in partitions) for name in FATES}
-    dead = settings.rules.topics.dead
-    return Stats(
-        app=settings.rules.app_id,
-        partitions=partitions,
-        read=sum(it.read for it in partitions),
-        fates=fates,
-        sum=sum(fates.values()),
-        lag=_lag(settings, partitions, bounds),
-        letters=sum(end - start for (topic, _), (start, end) in bounds.items() if topic == dead) if bounds else None,
-        workers=tuple(workers),
-        events_per_s=round(sum(worker.events_per_s for worker in workers), 1),
-        trouble=(
-            *trouble,
-            *complaints,
-            *(f"{it.instance}: {it.trouble}" for it in workers if it.trouble),
-            *_unowned(settings, workers, bool(heads)),
-        ),
-    )
+    return stats_of(settings.rules, heads, workers, bounds, [*trouble, *complaints])
 
 
 async def _store(settings: "Settings") -> "tuple[list[Head], list[WorkerStatus], list[str]]":
@@ -102,7 +57,7 @@ async def _store(settings: "Settings") -> "tuple[list[Head], list[WorkerStatus],
         return heads, await read_workers(redis, app_id), await redis_complaints(redis)
 
 
-async def _logs(settings: "Settings") -> Bounds:
+async def _logs(settings: "Settings") -> "Bounds":
     from streams.commands.connect import open_consumer
     from streams.shell.scan import log_bounds, require_topics
 
@@ -110,27 +65,6 @@ async def _logs(settings: "Settings") -> Bounds:
     async with open_consumer(settings) as consumer:
         await require_topics(consumer, topics)
         return await log_bounds(consumer, topics, settings.rules.partitions)
-
-
-def _lag(settings: "Settings", partitions: Sequence[PartitionStatus], bounds: Bounds) -> dict[str, int]:
-    """Records not counted yet, by topic; a partition that nobody has begun is behind by all that its log holds."""
-    if not bounds:
-        return {}
-    begun = {it.partition: it for it in partitions}
-    lag = dict.fromkeys(settings.rules.topics.inputs, 0)
-    for (topic, number), (start, end) in bounds.items():
-        if topic in lag:
-            lag[topic] += begun[number].lag.get(topic, 0) if number in begun else end - start
-    return lag
-
-
-def _unowned(settings: "Settings", workers: "Sequence[WorkerStatus]", begun: bool) -> list[str]:
-    """Partitions that no worker speaks for. Before anything was begun that is no trouble, only a fresh start."""
-    if not workers:
-        return ["no worker is running: `streams worker` starts one"] if begun else []
-    owned = {partition for worker in workers for partition in worker.partitions}
-    left = [str(number) for number in range(settings.rules.partitions) if number not in owned]
-    return [f"nobody works on partition{'s' if len(left) > 1 else ''} {', '.join(left)}"] if left else []
 
 
 def render(out: "Console", stats: Stats, now_ms: int) -> None:
@@ -193,14 +127,3 @@ def _print_workers(out: "Console", stats: Stats, now_ms: int) -> None:
             ago(now_ms - it.started_ms) if it.started_ms else "",
         )
     out.print(table)
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """`0-3, 7`: neighbouring numbers together."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.commands.console import ago, count, printable
-from streams.commands.stats import ranges
+from streams.stats import ranges
 
 
 @pytest.mark.parametrize(

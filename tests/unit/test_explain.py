@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from streams.commands.explain import render
-from streams.commands.explanation import Explanation, explain, let_pass
 from streams.core.record import Coordinates
 from streams.core.rules import DAY_MS, Rules
 from streams.core.user import User
+from streams.explanation import Explanation, explain, let_pass
 from streams.settings import load
 
 DAY_0_MS = 20_000 * DAY_MS  # 2024-10-04

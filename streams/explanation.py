@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.commands.console import ago
 from streams.core.alert import RULES, Reason, churn_reasons, clears_when, drop_reasons
 from streams.core.envelope import rfc3339, stable_id
 from streams.core.record import NEVER_MS, Coordinates
 from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.score import score_record
 from streams.core.user import Alert, Facts, Turn
+from streams.wording import ago
 
 if TYPE_CHECKING:
     from streams.core.user import User
