@@ -171,8 +171,13 @@ class _Play:
             ended=tally.ended,
             resolved=tuple(tally.resolved),
             trouble=watch.trouble,
+            hint="" if self._in_history else f". {self._stage.folder / 'env'}; streams explain {self._somebody()}",
             now_ms=time.time_ns() // 1_000_000,
         )
+
+    def _somebody(self) -> str:
+        """A user worth explaining."""
+        return next((alert.user_id for alert in self._watch.tally.newest(1)), "USER")
 
     def _totals(self) -> Totals:
         watch, latencies = self._watch, self._watch.tally.latencies

@@ -73,6 +73,7 @@ class PlainScreen:
     def __init__(self) -> None:
         self._phase = ""
         self._next_s = 0.0
+        self._hinted = False
 
     def show(self, picture: Picture) -> None:
         now_s = time.monotonic()
@@ -80,6 +81,9 @@ class PlainScreen:
             return
         if picture.phase != self._phase:
             _say(f"-- {picture.phase}")
+            if picture.hint and not self._hinted:
+                self._hinted = True
+                _say(f"   in another terminal:  {printable(picture.hint)}")
         self._phase, self._next_s = picture.phase, now_s + _LINE_EVERY_S
         _say(status_line(picture))
         for line in picture.trouble:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -113,6 +114,7 @@ async def stage() -> AsyncIterator[Stage]:
             env = {**os.environ, **_places(services, _configuration(base.folder, Path(folder) / "config"))}
             settings = load(None, env)
             await create_topics(settings)
+            _sourceable(Path(folder) / "env", env)
             yield Stage(settings, env, Path(folder))
 
 
@@ -143,6 +145,12 @@ def _configuration(rules: Path, folder: Path) -> Path:
             if "retention_days" in spec:
                 spec["retention_days"] = _RETENTION_DAYS
     return folder
+
+
+def _sourceable(file: Path, env: Mapping[str, str]) -> None:
+    """A shell that reads `file` (`. file`) speaks to the demo: `streams explain`, `streams stats` and all the others."""
+    names = ("STREAMS_BROKER", "STREAMS_REDIS", "STREAMS_CONFIG")
+    file.write_text("".join(f"export {name}={shlex.quote(env[name])}\n" for name in names), encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _PARTS: Final = " ▏▎▍▌▋▊▉█"
 _NAME_WIDTH: Final = 19
 #: Lines that are always there: title, figures, fates, bands' frame, heads of the lists.
-_FRAME_LINES: Final = 19
+_FRAME_LINES: Final = 21
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -36,6 +36,7 @@ class Picture(msgspec.Struct, frozen=True):
     phase       what is going on, in a few words
     elapsed_s   since the phase began, and `of_s` how long it lasts (None: until Ctrl-C)
     rates       events counted per second, oldest first, one figure a second
+    hint        what to type in another terminal to look closer, "" when there is nothing to see yet
     bands       band -> users, lowest band first; `band_from` its lower edge
     """
 
@@ -58,6 +59,7 @@ class Picture(msgspec.Struct, frozen=True):
     ended: int
     resolved: Sequence[Resolved]
     trouble: Sequence[str]
+    hint: str
     now_ms: int
 
 
@@ -71,6 +73,8 @@ def draw(picture: Picture, width: int, height: int) -> RenderableType:
     parts += [Text(), _figures(picture, width), Text(), _fates(picture, width), Text(), _bands(picture, width), Text()]
     room = max(2, height - _FRAME_LINES - len(picture.bands) - (3 if picture.history is not None else 0) - len(picture.trouble))
     parts += _alerts(picture, width, room)
+    if picture.hint:
+        parts += [Text(), Text.assemble(("in another terminal   ", "dim"), printable(picture.hint), no_wrap=True, overflow="ellipsis")]
     return Padding(Group(*parts), (0, 1))
 
 

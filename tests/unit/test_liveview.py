@@ -62,6 +62,7 @@ def picture(**other: Any) -> Picture:
         "ended": 3,
         "resolved": [Resolved("u77", "churn_risk", "came_back", 990_000)],
         "trouble": ["waiting for Redis: " + "connection refused, " * 10],
+        "hint": ". /tmp/streams-demo-abcdefgh/env; streams explain user-000413",
         "now_ms": 1_000_000,
     }
     return Picture(**(fields | other))
