@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,9 +14,14 @@ from streams.core.catalogue import CHANNELS
 from streams.errors import ConfigError
 from streams.replay.mapping import SEGMENT, EventName, Mapping
 from streams.replay.tables import format_of, lines, rows
+from streams.replay.values import Bad, calendar_ms, iso_ms, shortest, time_ms
 from streams.sim.emission import Emission, Stream, rfc3339
 
 __all__ = ["read"]
+
+
+#: More than any order is worth.
+_LARGEST: Final = 10**15
 
 
 class _Context(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +65,7 @@ def _segment(path: Path, mapping: Mapping, on_bad: Callable[[ConfigError], None]
     for number, line in lines(path):
         try:
             yield _as_it_stands(line, mapping.topic, source, number)
-        except _Bad as bad:
+        except Bad as bad:
             _tell(bad.at(path, f"line {number}"), on_bad)
 
 
@@ -69,13 +73,14 @@ def _as_it_stands(line: bytes, topic: Stream, source: bytes, number: int) -> Emi
     try:
         event = _decode_segment(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _Bad(f"is no event ({error})") from None
+        raise Bad(f"is no event ({error})") from None
     raw_id = event.userId if event.userId not in (None, "") else event.anonymousId
     if raw_id in (None, ""):
-        raise _Bad("has neither userId nor anonymousId")
+        raise Bad("has neither userId nor anonymousId")
     if event.timestamp is None:
-        raise _Bad("is missing", "timestamp")
-    at_ms = event.timestamp if isinstance(event.timestamp, int) else _iso_ms(event.timestamp, None, "timestamp")
+        raise Bad("is missing", "timestamp")
+    stamp = event.timestamp
+    at_ms = calendar_ms(stamp, "timestamp") if isinstance(stamp, int) else iso_ms(stamp, None, "timestamp")
     if event.channel in CHANNELS or (event.context is not None and event.context.channel in CHANNELS):
         topic = "campaigns"
     if event.messageId in (None, ""):
@@ -90,21 +95,11 @@ def _flat(path: Path, mapping: Mapping, on_bad: Callable[[ConfigError], None] | 
     for ordinal, (number, values) in enumerate(rows(path, format, mapping.columns, mapping.delimiter), 1):
         try:
             emission = of_row.emission(ordinal, values)
-        except _Bad as bad:
+        except Bad as bad:
             _tell(bad.at(path, f"{place} {number}"), on_bad)
             continue
         if emission is not None:
             yield emission
-
-
-class _Bad(Exception):
-    """Why a row is no event, and in which column that shows."""
-
-    def __init__(self, message: str, column: str = "") -> None:
-        self.message, self.column = message, column
-
-    def at(self, path: Path, place: str) -> ConfigError:
-        return ConfigError(self.message, file=str(path), path=f"{place}, column {self.column}" if self.column else place)
 
 
 def _tell(error: ConfigError, on_bad: Callable[[ConfigError], None] | None) -> None:
@@ -130,7 +125,7 @@ class _Row:
         called = self._name(values)
         if called is None:
             return None
-        at_ms = _time_ms(values[self._at[self._time.column]], self._time.unit, self._zone, self._time.column)
+        at_ms = time_ms(values[self._at[self._time.column]], self._time.unit, self._zone, self._time.column)
         raw_id = self._raw_id(values)
         event: dict[str, Any] = {"type": called.type, "event": called.name} if called.channel is None else {"event": called.name}
         if called.channel is not None:
@@ -157,11 +152,11 @@ class _Row:
             return self._one_name
         name = values[self._at[column]]
         if name is None or name == "":
-            raise _Bad("names no event", column)
+            raise Bad("names no event", column)
         called = self._names.get(name)
         if called is None:
             if self._mapping.others == "stop":
-                raise _Bad(f"names {name!r}, which `events` of the mapping does not hold", column)
+                raise Bad(f"names {name!r}, which `events` of the mapping does not hold", column)
             if self._mapping.others == "skip":
                 return None
             called = self._names[name] = EventName(name=str(name))
@@ -172,7 +167,7 @@ class _Row:
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # a column of numbers with gaps is one of floats
         if value is None or value == "" or isinstance(value, float | bool):
-            raise _Bad("is no user id" if value not in (None, "") else "is empty", self._user.column)
+            raise Bad("is no user id" if value not in (None, "") else "is empty", self._user.column)
         return f"{self._user.prefix}{value}"
 
     def _product(self, values: Any) -> float | None:
@@ -184,12 +179,11 @@ class _Row:
             if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
                 return None
             try:
-                # A float of 32 bits has seven digits: 2.55 reads as 2.5499999523162842.
-                factor = Decimal(f"{value:.7g}") if isinstance(value, float) else Decimal(str(value))
+                factor = Decimal(shortest(value) if isinstance(value, float) else str(value))
             except InvalidOperation:
-                raise _Bad(f"is no number: {value!r}", column) from None
-            if not factor.is_finite():
-                raise _Bad("is no finite number", column)
+                raise Bad(f"is no number: {value!r}", column) from None
+            if not factor.is_finite() or abs(factor) >= _LARGEST:
+                raise Bad(f"is no amount: {value!r}", column)
             product *= factor
         return float(abs(product) if self._amount.absolute else product)
 
@@ -200,40 +194,3 @@ def _named(meant: str | EventName) -> EventName:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else str(value)
-
-
-def _time_ms(value: Any, unit: str, zone: ZoneInfo | None, column: str) -> int:
-    """A time in a file as ms UTC."""
-    if type(value) is int and unit != "iso":
-        return value * 1000 if unit == "s" else value
-    if value is None or value == "":
-        raise _Bad("is empty", column)
-    if isinstance(value, date):
-        return _instant_ms(value, zone, column)
-    if unit == "iso":
-        return _iso_ms(value, zone, column)
-    try:
-        number = Decimal(value) * (1000 if unit == "s" else 1)
-        if not number.is_finite():
-            raise ValueError
-        return int(number.to_integral_value())
-    except (InvalidOperation, ValueError, TypeError):
-        raise _Bad(f"is no number of {unit} since 1970: {value!r}", column) from None
-
-
-def _iso_ms(value: Any, zone: ZoneInfo | None, column: str) -> int:
-    try:
-        return _instant_ms(datetime.fromisoformat(value), zone, column)
-    except (ValueError, TypeError):
-        raise _Bad(f"is no RFC 3339 time: {value!r}", column) from None
-
-
-def _instant_ms(value: date, zone: ZoneInfo | None, column: str) -> int:
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - its zone comes next
-    if value.tzinfo is None:
-        if zone is None:
-            raise _Bad("has no offset: say `zone` in the mapping (UTC, Europe/Berlin, ...)", column)
-        value = value.replace(tzinfo=zone)
-    since = value.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

@@ -211,6 +211,17 @@ def test_parquet(tmp_path: Path) -> None:
     assert [event["messageId"] for event in said(emissions)] == ["a:1", "a:3"]
 
 
+@pytest.mark.parametrize(
+    ("value", "revenue"),
+    [(2.549999952316284, 2.55), (1234567.89, 1234567.89), (0.1, 0.1), (16777216.0, 16777216.0), (12345.669921875, 12345.67), (1e14, 1e14)],
+)
+def test_floats_mean_what_was_typed(tmp_path: Path, value: float, revenue: float) -> None:
+    """Narrow floats are read as the decimal that was stored in them, wide ones to the last cent."""
+    how = mapping(tmp_path, "user: u\ntime: {column: t, unit: ms}\nevent_name: Order Completed\namount: v\n")
+    (event,) = said(list(read(file(tmp_path, "a.jsonl", json.dumps({"u": 1, "t": NOON_MS, "v": value})), how)))
+    assert event["properties"] == {"revenue": revenue}
+
+
 def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
     """With somebody to tell, a bad row does not stop the file, and the rows behind it keep their ids."""
     path = file(tmp_path, "shop.csv", CSV.replace("2.50", "cheap"))
@@ -234,7 +245,9 @@ def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
             "a.csv: line 2, column when: is no RFC 3339 time: '31.1.2026 12:00:00+00:00'",
         ),
         ("a.csv", CSV.replace("looked", ""), "a.csv: line 3, column what: names no event"),
-        ("a.csv", CSV.replace(",3", ",inf"), "a.csv: line 2, column pieces: is no finite number"),
+        ("a.csv", CSV.replace(",3", ",inf"), "a.csv: line 2, column pieces: is no amount: 'inf'"),
+        ("a.csv", CSV.replace(",3", ",1e400"), "a.csv: line 2, column pieces: is no amount: '1e400'"),
+        ("a.csv", CSV.replace(",3", ",nan"), "a.csv: line 2, column pieces: is no amount: 'nan'"),
         ("a.csv", CSV + '9,"2026\n2027",x,1,1\n', "a.csv: line 4, column when: is no RFC 3339 time: '2026\\n2027'"),
         ("a.csv", CSV + '9,"open\n', "a.csv: line 4: is no CSV (unexpected end of data)"),
         ("a.csv", CSV.encode() + b"\xff,,,,\n", "a.csv: line 4: is not UTF-8"),
@@ -271,9 +284,18 @@ def test_bad_segment_lines(tmp_path: Path, line: str, fault_said: str) -> None:
 def test_seconds_must_be_numbers(tmp_path: Path) -> None:
     """Text, infinity and lists are no time in seconds."""
     how = mapping(tmp_path, "user: u\ntime: {column: t, unit: s}\nevent_name: Visit\n")
-    for value in ('"soon"', '"inf"', "[1]"):
+    for value in ('"soon"', '"inf"', "[1]", '"1e999999999"', "1e300"):
         path = file(tmp_path, "a.jsonl", f'{{"u":1,"t":{value}}}')
         assert fault(path, how).startswith("a.jsonl: line 1, column t: is no number of s since 1970: ")
+
+
+def test_times_lie_in_the_calendar(tmp_path: Path) -> None:
+    """A number that is no date is an error, not a crash."""
+    how = mapping(tmp_path, "user: u\ntime: {column: t, unit: s}\nevent_name: Visit\n")
+    said_of = "lies in no year that the calendar has: 1000000000000000 ms since 1970"
+    assert fault(file(tmp_path, "a.jsonl", f'{{"u":1,"t":{10**12}}}'), how) == f"a.jsonl: line 1, column t: {said_of}"
+    line = f'{{"type":"page","userId":"u","timestamp":{10**15}}}'
+    assert fault(file(tmp_path, "b.jsonl", line)) == f"b.jsonl: line 1, column timestamp: {said_of}"
 
 
 def test_missing_files(tmp_path: Path) -> None:
