@@ -176,7 +176,9 @@ def _calm_gc() -> None:
     """What is there now stays for ever, and states rest as bytes: the collector has little to find and should look for it seldom."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    # A step of 8,000 records makes about 100,000 short-lived tuples, and a dozen lanes are at work: below this the collector would run in
+    # every step (8 % of the CPU), and find nothing.
+    gc.set_threshold(2_000_000, 20, 50)
 
 
 def run_worker(settings: Settings) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from streams.core.alert import Alert, alert_record
 from streams.core.deadletter import dead_letter, origin_of
-from streams.core.envelope import Envelope
+from streams.core.envelope import Envelope, rfc3339
 from streams.core.event import WALL_CLOCK, Decoder
 from streams.core.headers import DEAD_ORIGIN, REROUTE_FROM, header
 from streams.core.identity import home_partition
@@ -22,6 +22,8 @@ from streams.core.user import Turn, User
 from streams.errors import StreamsError
 
 __all__ = ["Flow", "Reading"]
+
+_AS_OF = b',"as_of":"'
 
 Decoded = Event | Rejected | object
 Item = tuple[Record, Event]
@@ -295,16 +297,18 @@ class _Step:
     def _alert(self, turn: int, at_ms: int, cause: str) -> None:
         alert: Alert = alert_record(self.user, self.rules, turn, at_ms=at_ms, cause=cause, rev=self.plan.rev, now_ms=self.plan.now_ms)
         key = self.user.key.encode()
-        headers = self.envelopes["alert"].headers(alert.ident, key, at_ms)
+        headers = self.envelopes["alert"].headers(alert.ident, key, rfc3339(at_ms).encode())
         self.outputs.append(Output(self.rules.topics.alerts, self.partition, key, alert.value, headers, self._dated(at_ms)))
 
     def _score(self, cause: str, as_of_ms: int) -> None:
         user = self.user
         due_ms = as_of_ms if cause == "timer" else None
         ident, value = score_record(user, self.rules, cause=cause, as_of_ms=as_of_ms, due_ms=due_ms, rev=self.plan.rev)
-        user.emitted(as_of_ms)
+        if self.rules.emit.mode == "meaningful":  # the other modes never ask what was said last
+            user.emitted(as_of_ms)
         key = user.key.encode()
-        headers = self.envelopes["score"].headers(ident, key, as_of_ms)
+        at = value.index(_AS_OF) + len(_AS_OF)  # spelled already
+        headers = self.envelopes["score"].headers(ident, key, value[at : at + len("2026-01-31T08:00:00.000Z")])
         self.outputs.append(Output(self.rules.topics.scores, self.partition, key, value, headers, as_of_ms))
 
     def _dated(self, at_ms: int) -> int:
@@ -320,7 +324,7 @@ class _Step:
             "fates": {name: n for name, n in zip(FATES, self.fates, strict=True) if n},
         }
         key = str(self.partition).encode()
-        headers = self.envelopes["journal"].headers(f"{self.partition}:{self.plan.rev}", key, self.plan.now_ms)
+        headers = self.envelopes["journal"].headers(f"{self.partition}:{self.plan.rev}", key, rfc3339(self.plan.now_ms).encode())
         return Output(self.rules.topics.journal, self.partition, key, msgspec.json.encode(line), headers)
 
 

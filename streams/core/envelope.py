@@ -45,6 +45,6 @@ class Envelope:
             ("content-type", b"application/json"),
         )
 
-    def headers(self, ident: str, subject: bytes, at_ms: int) -> list[tuple[str, bytes]]:
-        """The headers of the record `ident` about `subject` (a user key, a partition) at `at_ms`."""
-        return [*self._fixed, ("ce_id", ident.encode()), ("ce_subject", subject), ("ce_time", rfc3339(at_ms).encode())]
+    def headers(self, ident: str, subject: bytes, time: bytes) -> list[tuple[str, bytes]]:
+        """The headers of the record `ident` about `subject` (a user key, a partition) at `time` (RFC 3339)."""
+        return [*self._fixed, ("ce_id", ident.encode()), ("ce_subject", subject), ("ce_time", time)]

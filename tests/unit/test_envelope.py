@@ -13,7 +13,7 @@ def test_an_id_is_the_same_for_ever() -> None:
 
 
 def test_headers_are_cloudevents_binary_mode() -> None:
-    assert dict(Envelope("engagement.score.v1", "/engagement").headers("i", b"ann", 0)) == {
+    assert dict(Envelope("engagement.score.v1", "/engagement").headers("i", b"ann", b"1970-01-01T00:00:00.000Z")) == {
         "ce_specversion": b"1.0",
         "ce_id": b"i",
         "ce_type": b"engagement.score.v1",
