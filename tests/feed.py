@@ -47,23 +47,23 @@ class Feed:
         return f"u{bisect(self._busy, self.random.random() * self._busy[-1])}"
 
     def event(
-        self, user: str, at_ms: int | None, *, stray: float = 0.0, headers: tuple[tuple[str, bytes], ...] = (), **changes: Any
+        self, user: str, at_ms: int | None, *, name: str = "", stray: float = 0.0, headers: tuple[tuple[str, bytes], ...] = ()
     ) -> Sent:
-        """One event of `user`, on the partition where Kafka's clients put it, or by chance `stray` on another."""
-        entry = self._entry()
+        """One event of `user`, called `name` or anything, on the partition where Kafka's clients put it, or by chance `stray` elsewhere."""
+        entry = next((each for each in self._site if each.name == name), None) or self._entry()
         self._serial += 1
         fields: dict[str, Any] = {"type": "track", "event": entry.name, "messageId": f"{self._tag}-{self._serial}"}
         fields["anonymousId" if user.startswith("a") else "userId"] = user
         if at_ms is not None:
             fields["timestamp"] = at_ms
         if entry.amount:
-            name = entry.amount if isinstance(entry.amount, str) else entry.amount[0]
-            fields["properties"] = {name: round(self.random.lognormvariate(3, 1), 2)}
+            amount = entry.amount if isinstance(entry.amount, str) else entry.amount[0]
+            fields["properties"] = {amount: round(self.random.lognormvariate(3, 1), 2)}
         topic = self.rules.topics.campaigns if entry.channel else self.rules.topics.clickstream
         partition = home_partition(user, self.rules.partitions)
         if self.random.random() < stray:
             partition = self.random.randrange(self.rules.partitions)
-        return Sent(topic, partition, user.encode(), json.dumps(fields | changes).encode(), headers)
+        return Sent(topic, partition, user.encode(), json.dumps(fields).encode(), headers)
 
     def history(self, days: int, until_ms: int) -> list[Sent]:
         """`days` of visits up to `until_ms`, nearly in order of event time. A third of the users stops on the way; some come back."""

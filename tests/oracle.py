@@ -114,7 +114,7 @@ def follow(logs: Logs, journal: Journal, rules: dict[str, Any], *, rule_errors: 
     """Everything that follows from the steps of the journal.
 
     rules        the rules as plain dictionaries and numbers
-    rule_errors  coordinates of records whose rule is known to have raised (a bad deploy cannot be foreseen from the logs)
+    rule_errors  where records were first appended whose rule is known to have raised (a bad deploy cannot be foreseen from the logs)
     """
     expected = Expected()
     for partition, steps in sorted(journal.steps.items()):
@@ -216,7 +216,7 @@ class _Partition:
         if origin is not None and origin in self.replays:
             self.fates["duplicate"] += 1
             return None
-        if str(line.place) in self.rule_errors:
+        if origin is None and (line.header("reroute-origin") or str(line.place)) in self.rule_errors:
             self._reject(line, "rule_error")
             return None
         if origin is not None:

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
 
 from tests.chaos.crashes import now_ms
 from tests.chaos.ground import Ground
-from tests.chaos.harness import ROOT, Stage
+from tests.chaos.harness import ROOT, Stage, until
 from tests.chaos.pills import pills
 from tests.check import Run
 from tests.feed import Feed, Sent
@@ -83,7 +84,7 @@ async def bad_deploy(ground: Ground, *, records: int = 5000, seed: int = 161) ->
         feed, worker = Feed(seed, stage.rules, users=200), stage.worker()
         broken = stage.rules.catalogue.types[1].name
         at_ms = now_ms()
-        mixed = [feed.event(feed.user(), at_ms, event=broken if n % 5 == 0 else "page_view") for n in range(records)]
+        mixed = [feed.event(feed.user(), at_ms, name=broken if n % 5 == 0 else "page_view") for n in range(records)]
         await worker.start(STREAMS_FAULT_TYPE=broken)
         await stage.feed(mixed, per_s=2000)
         code = await worker.ended(60)
@@ -199,6 +200,14 @@ async def _rewind_group(stage: Stage) -> None:
     try:
         places = [TopicPartition(topic, p) for topic in stage.rules.topics.inputs for p in range(stage.rules.partitions)]
         consumer.assign(places)
-        await consumer.commit(dict.fromkeys(places, 0))
+
+        async def committed() -> bool:
+            try:
+                await consumer.commit(dict.fromkeys(places, 0))
+            except CommitFailedError:  # a static member counts as there until its session has run out
+                return False
+            return True
+
+        await until("the group is empty and its offsets are 0", committed, every_s=0.5)
     finally:
         await consumer.stop()

@@ -78,11 +78,9 @@ async def silence(ground: Ground, *, users: int = 500, kills: int = 2, seed: int
         feed, worker = Feed(seed, stage.rules, users=users), stage.worker()
         back = {f"u{n}" for n in range(0, users, 5)}
         records = [
-            feed.event(f"u{n}", at_ms, headers=(("streams-clock", b"event"),), event="page_view", properties={})
-            for at_ms in visits
-            for n in range(users)
+            feed.event(f"u{n}", at_ms, headers=(("streams-clock", b"event"),), name="page_view") for at_ms in visits for n in range(users)
         ]
-        await stage.feed([*records, *feed.wall(), *(feed.event(user, now_ms(), event="page_view", properties={}) for user in sorted(back))])
+        await stage.feed([*records, *feed.wall(), *(feed.event(user, now_ms(), name="page_view") for user in sorted(back))])
         for _ in range(kills):
             await worker.start(STREAMS_CRASH_AT="in_sweep:3")
             code = await worker.ended()
@@ -107,14 +105,14 @@ async def silence(ground: Ground, *, users: int = 500, kills: int = 2, seed: int
 
 
 def _due_at(visits: list[int], due_ms: int) -> dict[str, dict[str, Any]]:
-    """A threshold that a user with these visits crosses at `due_ms`, by the oracle."""
+    """A threshold that a user with all of these visits, and nobody before, crosses at `due_ms`, by the oracle."""
     rules = load(ROOT / "config", {}).rules
     page = next(entry.id for entry in rules.catalogue.types if entry.name == "page_view")
     user = OracleUser("u", msgspec.to_builtins(rules))
     for n, at_ms in enumerate(visits):
         user.fold(Said("u", "u", page, at_ms, str(n), 0, True), Place("t", 0, n))
     theta = user.p0(user.r(due_ms))
-    churn = {"theta_on": theta, "theta_off": theta / 2, "min_active_days": 8, "engaged_gap_days": 7.5}
+    churn = {"theta_on": theta, "theta_off": theta / 2, "min_active_days": len(visits), "engaged_gap_days": 7.5}
     return {"risk.yaml": {"churn": churn, "examples": []}}
 
 

@@ -47,7 +47,7 @@ async def broker_bounce(
 
 
 async def redis_kills(
-    ground: Ground, *, times: int = 1, records: int = 10_000, per_s: int = 1500, cut_bytes: int = 0, seed: int = 9
+    ground: Ground, *, times: int = 1, records: int = 10_000, per_s: int = 1500, cut_bytes: int = 1500, seed: int = 9
 ) -> str:
     """9. Redis is killed under load and may lose its last second: heads and states go back together, and are computed again."""
     async with ground.own_redis("rewind") as redis, ground.stage("redis-kills", overrides=ALERTS, redis_url=redis.url) as stage:
@@ -65,6 +65,7 @@ async def redis_kills(
         assert worker.alive, worker.tail()
         report = await stage.verdict(rewound=True)
         assert report.ok, str(report)
+        assert report.figures["rewinds"] or not cut_bytes, "nothing was rolled back"
         return f"{times} kills, {report.figures['rewinds']} rewinds, caught up {back_s:.1f} s after the last record; {report}"
 
 
@@ -137,7 +138,7 @@ async def redis_refused(ground: Ground) -> str:
     for name, settings in (("evicts", {"maxmemory-policy": "allkeys-lru"}), ("forgets", {"appendonly": "no"})):
         async with ground.own_redis(name, settings) as redis, ground.stage(f"redis-{name}", redis_url=redis.url) as stage:
             worker = await stage.worker().start()
-            code = await worker.ended()
+            code = await worker.ended(30)
             assert code == 2, f"{name}: exit {code}\n{worker.tail()}"
             lines.append(last_line(worker))
     return f"exit 2: {' | '.join(lines)}"
