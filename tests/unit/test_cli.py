@@ -134,5 +134,5 @@ def test_times_are_spans_or_rfc_3339_and_utc_without_an_offset(text: str, ahead:
 
 @pytest.mark.parametrize("text", ["", "soon", "5", "-3d", "2026-13-01", "1e9d"])
 def test_what_is_no_time_is_an_error_that_names_the_flag(text: str) -> None:
-    with pytest.raises(ConfigError, match="^--since: "):
+    with pytest.raises(ConfigError, match=r"^--since: "):
         instant_ms(text, "--since", now_ms=0)
