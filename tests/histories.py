@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from streams.core.record import Fate
-from streams.core.rules import CUSTOM, DAY_MS, Catalogue, Churn, Drop, Emit, EventType, Rules, Scoring
+from streams.core.rules import DAY_MS, Catalogue, Churn, Drop, Emit, EventType, Rules, Scoring
 from streams.core.user import User
 
 __all__ = ["ADDED", "DAY_ZERO", "EMAIL", "ORDER", "VIEW", "at", "fresh", "history", "make_rules"]

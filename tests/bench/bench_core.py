@@ -1,4 +1,4 @@
-"""What one event costs in the core: `python -m tests.bench.bench_core [events]`; compiled when a compiled core is there, interpreted always.
+"""What one event costs in the core: `python -m tests.bench.bench_core [events]`; compiled where a compiled core is, interpreted always.
 
 Two histories: `sparse` (8 days, about four in ten events begin an active day) and `dense` (two hours). One line per figure:
 `bench NAME VALUE UNIT`.
@@ -25,7 +25,13 @@ _RECORDS = 20
 
 def rules() -> Rules:
     """A shop's catalogue in small."""
-    names = {10: ("page_view", 1.0), 32: ("product_clicked", 1.0), 33: ("product_viewed", 1.5), 34: ("product_added", 3.0), 100: ("email_send", 0.0)}
+    names = {
+        10: ("page_view", 1.0),
+        32: ("product_clicked", 1.0),
+        33: ("product_viewed", 1.5),
+        34: ("product_added", 3.0),
+        100: ("email_send", 0.0),
+    }
     types = [EventType(id=number, name=name, weight=weight) for number, (name, weight) in names.items()]
     types.append(EventType(id=39, name="order_completed", weight=10.0, amount="revenue"))
     return Rules(version="bench", app_id="bench", partitions=12, catalogue=Catalogue(types=tuple(types)))

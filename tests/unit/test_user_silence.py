@@ -121,7 +121,9 @@ def test_one_silence_one_alert() -> None:
     assert user.alert(0).firing
 
 
-@pytest.mark.parametrize(("rules", "off", "rule"), [(CHURN_ONLY, Turn.CHURN_OFF, 0), (make_rules(churn=NO_CHURN, scoring=NO_BANDS), Turn.DROP_OFF, 1)])
+@pytest.mark.parametrize(
+    ("rules", "off", "rule"), [(CHURN_ONLY, Turn.CHURN_OFF, 0), (make_rules(churn=NO_CHURN, scoring=NO_BANDS), Turn.DROP_OFF, 1)]
+)
 def test_a_visit_resolves_the_alert_and_keeps_its_name(rules: object, off: int, rule: int) -> None:
     user = history(fresh(rules), DAILY)  # type: ignore[arg-type]
     [(_, starts_ms)] = silent(user, 200)

@@ -71,11 +71,11 @@ def test_a_version_of_a_later_release_stops_the_worker() -> None:
         fresh().load("ann", b"\x02" + fresh().dump()[1:])
 
 
-@pytest.mark.parametrize(("change", "why"), [(lambda blob: blob[:-1], "359 bytes"), (lambda blob: b"", "0 bytes"), (lambda blob: blob[:-8], "44 words")])
-def test_bytes_that_are_no_state_are_refused(change: object, why: str) -> None:
+@pytest.mark.parametrize(("size", "why"), [(359, "359 bytes"), (0, "0 bytes"), (352, "44 words")])
+def test_bytes_that_are_no_state_are_refused(size: int, why: str) -> None:
     blob = history(fresh(), [0, 0.2, 1, 2, 3, 4, 5, 6, 7, 7.5]).dump()
     with pytest.raises(StreamsError, match=why):
-        fresh().load("ann", change(blob))  # type: ignore[operator]
+        fresh().load("ann", blob[:size])
 
 
 # -- other rules -----------------------------------------------------------------------------------------------------------
