@@ -70,7 +70,7 @@ class _Play:
         self._traffic = Traffic(where.settings, self._watch, users=options.users, seed=options.seed)
         self._began_s = time.monotonic()
         self._enter("starting")
-        self._in_history = True
+        self._in_history, self._servers_there = True, False
 
     async def run(self) -> tuple[Totals, float | None]:
         worker = await Worker.start(self._stage.env, self._stage.folder / "worker.log")
@@ -86,6 +86,7 @@ class _Play:
             await worker.stop(self._stage.settings.worker.stop_timeout_s)
             await self._watch.read_to_the_end()
             await self._watch.look(redis)
+            self._servers_there = False
             self._enter("done")
             self._since_s = self._began_s
         finally:
@@ -106,7 +107,7 @@ class _Play:
 
     async def _present(self) -> None:
         """Live events, until the time is over."""
-        self._in_history = False
+        self._in_history, self._servers_there = False, True
         self._watch.go_live()
         self._enter(f"live, {self._options.users:,} people, seed {self._options.seed}", self._options.seconds)
         with contextlib.suppress(TimeoutError):
@@ -171,7 +172,7 @@ class _Play:
             ended=tally.ended,
             resolved=tuple(tally.resolved),
             trouble=watch.trouble,
-            hint="" if self._in_history else f". {self._stage.folder / 'env'}; streams explain {self._somebody()}",
+            hint=f". {self._stage.folder / 'env'}; streams explain {self._somebody()}" if self._servers_there else "",
             now_ms=time.time_ns() // 1_000_000,
         )
 

@@ -83,7 +83,7 @@ class PlainScreen:
             _say(f"-- {picture.phase}")
             if picture.hint and not self._hinted:
                 self._hinted = True
-                _say(f"   in another terminal:  {printable(picture.hint)}")
+                _say(f"   look closer, in another terminal:  {printable(picture.hint)}")
         self._phase, self._next_s = picture.phase, now_s + _LINE_EVERY_S
         _say(status_line(picture))
         for line in picture.trouble:

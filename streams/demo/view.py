@@ -74,7 +74,7 @@ def draw(picture: Picture, width: int, height: int) -> RenderableType:
     room = max(2, height - _FRAME_LINES - len(picture.bands) - (3 if picture.history is not None else 0) - len(picture.trouble))
     parts += _alerts(picture, width, room)
     if picture.hint:
-        parts += [Text(), Text.assemble(("in another terminal   ", "dim"), printable(picture.hint), no_wrap=True, overflow="ellipsis")]
+        parts += [Text(), Text.assemble(("look closer  ", "dim"), printable(picture.hint), no_wrap=True, overflow="ellipsis")]
     return Padding(Group(*parts), (0, 1))
 
 

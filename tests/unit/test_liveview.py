@@ -92,6 +92,10 @@ def test_the_fates_stand_beside_their_sum_and_what_was_read() -> None:
     assert shown[head + 1].split() == ["299,800", "612", "311", "400", "90", "6", "4", "301,223", "301,223"]
 
 
+def test_the_command_to_look_closer_is_whole_at_80_columns() -> None:
+    assert ". /tmp/streams-demo-abcdefgh/env; streams explain user-000413" in "\n".join(lines(picture(), 80, 24))
+
+
 def test_an_alert_says_why_and_what_would_clear_it() -> None:
     text = "\n".join(lines(picture(), 120, 40))
     assert "regular visits for more than 14 days would clear it" in text
