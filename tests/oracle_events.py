@@ -44,6 +44,8 @@ class Reader:
     def __init__(self, rules: dict[str, Any]) -> None:
         self.limits, self.catalogue = rules["limits"], rules["catalogue"]
         self.types = self.catalogue["types"]
+        self.found: dict[tuple[str, str | None], Any] = {}
+        self.verbs: dict[str, bool] = {}
         self.blocked = {text.strip().casefold() for text in self.limits["blocked_ids"]}
 
     def read(self, line: Line) -> Said | str:
@@ -68,7 +70,7 @@ class Reader:
         return Said(user, raw_id, type_id, at_ms, ident, amount, event_clock)
 
     def _parse(self, value: bytes) -> dict[str, Any]:
-        if _depth(value) > self.limits["depth"]:
+        if value.count(b"[") + value.count(b"{") > self.limits["depth"] and _depth(value) > self.limits["depth"]:
             raise Refused("limit")
         try:
             payload = json.loads(value.decode(), parse_constant=_no_constant, parse_float=Decimal)
@@ -174,7 +176,12 @@ class Reader:
         return minor
 
     def _entry(self, name: str, channel: str | None) -> Any:
-        """The catalogue entry of that name on that channel, else of that name."""
+        """The catalogue entry of that name on that channel, else of that name; looked for once."""
+        if (name, channel) not in self.found:
+            self.found[name, channel] = self._search(name, channel)
+        return self.found[name, channel]
+
+    def _search(self, name: str, channel: str | None) -> Any:
         if channel:
             for entry in self.types:
                 if entry["channel"] == _fold(channel) and _fold(channel) + _fold(name) in _spellings(entry):
@@ -182,7 +189,9 @@ class Reader:
         return next((entry for entry in self.types if _fold(name) in _spellings(entry)), None)
 
     def _is_verb(self, name: str) -> bool:
-        return any(entry["channel"] and entry["channel"] + _fold(name) in _spellings(entry) for entry in self.types)
+        if name not in self.verbs:
+            self.verbs[name] = any(entry["channel"] and entry["channel"] + _fold(name) in _spellings(entry) for entry in self.types)
+        return self.verbs[name]
 
     def _machine(self, entry: dict[str, Any]) -> Any:
         channel = entry["channel"]

@@ -51,7 +51,7 @@ class OracleUser:
         self.weights = {entry["id"]: entry["weight"] for entry in rules["catalogue"]["types"]} | {3: rules["catalogue"]["custom_weight"]}
         self.panes: Counter[tuple[int, int]] = Counter()  # (minute, type) -> count
         self.lifetime: Counter[int] = Counter()
-        self.accepted: list[tuple[str, int]] = []  # (id, active days so far when it was accepted)
+        self.accepted: dict[str, int] = {}  # id -> active days so far when it was accepted, oldest first
         self.newest_ms = -1
         self.last: Place | None = None
         self.first_day = self.last_day = -1
@@ -66,6 +66,7 @@ class OracleUser:
         self.entry_ms = NEVER_MS
         self.expired = False
         self._event_turns: list[tuple[int, int]] = []
+        self._known: dict[str, tuple[object, int]] = {}  # crossings computed before: name -> (what they follow from, instant)
 
     # -- folding ------------------------------------------------------------------------------------------------------
 
@@ -176,11 +177,12 @@ class OracleUser:
 
     def _is_duplicate(self, ident: str) -> bool:
         """Among the last 256 accepted ids, of those accepted since the previous active day began."""
-        return any(ident == known for known, _ in self.accepted)
+        return ident in self.accepted
 
     def _remember(self, ident: str) -> None:
-        self.accepted.append((ident, self.x))
-        self.accepted = [(known, x) for known, x in self.accepted if x >= self.x - 1][-self.scoring["dedup_ids"] :]
+        self.accepted[ident] = self.x
+        for known in [known for known, x in self.accepted.items() if x < self.x - 1] or list(self.accepted)[: -self.scoring["dedup_ids"]]:
+            del self.accepted[known]
 
     def _count_session(self, at_ms: int) -> None:
         """A session begins with an event more than the session gap after the newest one."""
@@ -197,6 +199,8 @@ class OracleUser:
         """Every timer up to `bound_ms` has fired, in order; what was said, and the instant of the last one."""
         spoken: list[Spoken] = []
         last_ms = None
+        if bound_ms < min((self.last_day + 1) * DAY_MS, self.newest_ms + DAY_MS):
+            return spoken, last_ms  # on the last active day nothing is silent yet
         while not self.expired:
             at_ms, order, what = min(self._timers())
             if at_ms > bound_ms:
@@ -243,7 +247,13 @@ class OracleUser:
         ]
         if self.x and self.band_now > 0:
             edge = self.scoring["bands"][self.band_now - 1]
-            timers.append((max(self._first(lambda r: self.engagement(r) < edge), self.newest_ms + 1), 2, "band"))
+            timers.append(
+                (
+                    max(self._first("band", (self.points, self.last_day, edge), lambda r: self.engagement(r) < edge), self.newest_ms + 1),
+                    2,
+                    "band",
+                )
+            )
         return timers
 
     def crossing_ms(self, rule: int) -> int:
@@ -252,20 +262,23 @@ class OracleUser:
         if slot.firing or self.x < numbers["min_active_days"] or (rule == 0 and self.m() > numbers["engaged_gap_days"]):
             return NEVER_MS
         crossed = (lambda r: self.p0(r) >= numbers["theta_on"]) if rule == 0 else (lambda r: self.drop(r) >= numbers["h_on"])
-        return max(self._first(crossed), self.newest_ms + 1, slot.ends_at_ms + round(numbers["rearm_days"] * DAY_MS))
+        at_ms = self._first(RULES[rule], (self.x, self.last_day), crossed)
+        return max(at_ms, self.newest_ms + 1, slot.ends_at_ms + round(numbers["rearm_days"] * DAY_MS))
 
-    def _first(self, crossed: Callable[[float], bool]) -> int:
-        """The first millisecond after the last active day at which `crossed`, which never turns back; by halving."""
-        low, high = (self.last_day + 1) * DAY_MS, (self.last_day + 36_500) * DAY_MS
-        if not crossed(self.r(high)):
-            return NEVER_MS
-        while low < high:
-            middle = (low + high) // 2
-            if crossed(self.r(middle)):
-                high = middle
-            else:
-                low = middle + 1
-        return low
+    def _first(self, name: str, state: object, crossed: Callable[[float], bool]) -> int:
+        """The first millisecond after the last active day at which `crossed`, which never turns back; by halving, once for each `state`."""
+        if self._known.get(name, (None, 0))[0] != state:
+            low, high = (self.last_day + 1) * DAY_MS, (self.last_day + 36_500) * DAY_MS
+            if not crossed(self.r(high)):
+                low = high = NEVER_MS
+            while low < high:
+                middle = (low + high) // 2
+                if crossed(self.r(middle)):
+                    high = middle
+                else:
+                    low = middle + 1
+            self._known[name] = (state, low)
+        return self._known[name][1]
 
     # -- records ------------------------------------------------------------------------------------------------------
 
