@@ -36,6 +36,7 @@ _EPILOG = """[bold]Examples[/bold]
   streams check                       is everything set up right?
   streams topics create               make the topics that are missing
   streams worker                      count events until told to stop
+  streams serve                       the live page and the API
   streams explain user-42             why does this user have this score?
   streams dead list --since 2d        which records were refused?
   streams stats --json                how is it going? (for machines)
@@ -91,6 +92,24 @@ def worker() -> None:
     from streams.commands import worker as command
 
     raise typer.Exit(command.run())
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Other machines can reach it only with STREAMS_SERVE_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8080,
+) -> None:
+    """The page, the API and the live stream.
+
+    Reads and never writes: start as many as you like. What it serves is described in /openapi.json.
+
+    Comes with: [bold]pip install 'streams\\[serve]'[/bold]
+    """
+    from streams.commands import serve as command
+
+    raise typer.Exit(command.run(host=host, port=port))
 
 
 @app.command()

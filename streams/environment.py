@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from streams.errors import ConfigError
 from streams.settings_files import Kafka
 
-__all__ = ["Secret", "broker", "instance", "kafka_password", "redis"]
+__all__ = ["Secret", "broker", "instance", "kafka_password", "redis", "serve_token"]
 
 
 class Secret:
@@ -84,3 +84,8 @@ def instance(env: Mapping[str, str]) -> str:
     if not name.isprintable() or len(name) > 200:
         raise ConfigError("must be a printable name of at most 200 characters", file="environment", path="STREAMS_INSTANCE")
     return name
+
+
+def serve_token(env: Mapping[str, str]) -> Secret | None:
+    """`STREAMS_SERVE_TOKEN`, which whoever reads from `streams serve` must know; None when it is for this machine alone."""
+    return _secret(env, "STREAMS_SERVE_TOKEN")

@@ -14,7 +14,7 @@ from streams.core.alert import RULES, Reason, churn_reasons, clears_when, drop_r
 from streams.core.envelope import rfc3339, stable_id
 from streams.core.record import NEVER_MS, Coordinates
 from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
-from streams.core.score import score_record
+from streams.core.score import ScoreRecord, score_record
 from streams.core.user import Alert, Facts, Turn
 from streams.wording import ago
 
@@ -71,7 +71,7 @@ class Explanation(msgspec.Struct, frozen=True):
     last_seen: str
     windows: Mapping[str, Mapping[str, int]]
     lifetime: Mapping[str, int]
-    score: Mapping[str, object]
+    score: ScoreRecord
     churn: Judgement
     drop: Judgement
     alerts: Sequence[ActiveAlert]
@@ -82,7 +82,7 @@ def explain(user: "User", rules: Rules, as_of_ms: int) -> Explanation:
     """What is known of the loaded `user` at `as_of_ms` (not before its newest event). Uses the scratch user up: load it again
     afterwards."""
     facts = user.facts(as_of_ms)
-    score = msgspec.json.decode(score_record(user, rules, cause="event", as_of_ms=as_of_ms, due_ms=None, rev=0)[1], type=dict[str, object])
+    score = msgspec.json.decode(score_record(user, rules, cause="event", as_of_ms=as_of_ms, due_ms=None, rev=0)[1], type=ScoreRecord)
     names = {entry.id: entry.name for entry in rules.catalogue.types} | {SESSION: "sessions", REVENUE: "revenue_minor", CUSTOM: "custom"}
     windows = {window: _named(user.counts(window, as_of_ms), names) for window in WINDOWS}
     churn = _judgement(facts.p0, churn_reasons(facts, rules), rules.churn.theta_on, rules.churn.theta_off)
@@ -149,20 +149,14 @@ def _summary(user: "User", rules: Rules, facts: Facts, as_of_ms: int, alerts: Se
     )
 
 
-def _made_of(score: Mapping[str, object]) -> str:
+def _made_of(score: ScoreRecord) -> str:
     """The three largest contributions of the last seven days in words."""
-    parts = msgspec.convert(score["contributions"], list[_Contribution])
+    parts = score.contributions
     total = sum(part.points for part in parts)
     if not parts or total <= 0:
         return "Nothing in the last 7 days."
     top = [f"{part.count} x {said(part.type)} ({100 * part.points / total:.0f} %)" for part in parts if part.points > 0][:3]
     return f"In the last 7 days mostly {_listed(top)}."
-
-
-class _Contribution(msgspec.Struct):
-    type: str
-    count: int
-    points: float
 
 
 def _ahead(user: "User", rules: Rules) -> list[Next]:

@@ -102,9 +102,7 @@ def _score(out: "Console", told: "Explanation") -> None:
     from rich.text import Text
 
     score = told.score
-    out.print(
-        Text.assemble(("Score  ", "bold"), (f"{score['engagement_score']}", f"bold {ACCENT}"), " of 100, ", (str(score["band"]), "bold"))
-    )
+    out.print(Text.assemble(("Score  ", "bold"), (f"{score.engagement_score}", f"bold {ACCENT}"), " of 100, ", (score.band, "bold")))
     out.print(Padding(told.made_of, (0, 0, 0, 2), expand=False))
     out.print()
 

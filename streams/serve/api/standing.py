@@ -1,0 +1,87 @@
+"""`/v1/metrics/now`, `/v1/status`, `/health`, `/ready`, `/metrics`: how it goes, for people, balancers and Prometheus."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from fastapi import APIRouter
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from streams.serve.api.typed import answers, json_response
+from streams.serve.metrics import Metrics
+from streams.serve.now import Now
+from streams.stats import Stats
+
+__all__ = ["Ready", "Status", "router"]
+
+
+class Status(Stats, frozen=True):
+    """How the workers stand, and who says so. `rules_version` is that of this server; workers name theirs."""
+
+    version: str
+    rules_version: str
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """Whether what is served is up to date.
+
+    recovering   partitions with a step that was begun and not saved yet: normal for a moment, a crash if it stays
+    waiting_for  why not, in words
+    """
+
+    ready: bool
+    lag: int | None
+    recovering: Sequence[int]
+    waiting_for: Sequence[str]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """That the process answers."""
+
+    healthy: bool
+    version: str
+
+
+def router(
+    *,
+    version: str,
+    rules_version: str,
+    now: Callable[[], Now],
+    stats: Callable[[], Stats],
+    waiting_for: Callable[[], list[str]],
+    metrics: Metrics,
+) -> APIRouter:
+    api = APIRouter(tags=["standing"])
+
+    @api.get("/v1/metrics/now", openapi_extra=answers(Now, "The figures of this moment."), response_class=Response)
+    async def metrics_now() -> Response:
+        """Events per second, active users, the score distribution, alerts, movers, latency, fates."""
+        return json_response(now())
+
+    @api.get("/v1/status", openapi_extra=answers(Status, "How the workers stand."), response_class=Response)
+    async def status() -> Response:
+        """Every partition with its fates and their sum, lag, workers, and what keeps things from going on."""
+        return json_response(Status(**msgspec.structs.asdict(stats()), version=version, rules_version=rules_version))
+
+    @api.get("/health", openapi_extra=answers(Health, "It answers."), response_class=Response)
+    async def health() -> Response:
+        """Whether this process is alive. Says nothing of Kafka or Redis, whose absence a restart would not mend."""
+        return json_response(Health(True, version))
+
+    @api.get("/ready", openapi_extra=answers(Ready, "It is up to date.", 503), response_class=Response)
+    async def ready() -> Response:
+        """Whether what is served is up to date: the past is read, Kafka and Redis answer. 503 when not, with the same body."""
+        seen, reasons = stats(), waiting_for()
+        told = Ready(
+            not reasons, sum(seen.lag.values()) if seen.lag else None, [it.partition for it in seen.partitions if it.step_begun], reasons
+        )
+        answer = json_response(told)
+        answer.status_code = 503 if reasons else 200
+        return answer
+
+    @api.get("/metrics", response_class=Response)
+    async def prometheus() -> Response:
+        """For Prometheus, in its text format."""
+        return Response(generate_latest(metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return api
