@@ -121,9 +121,9 @@ def churn_reasons(facts: Facts, rules: Rules) -> tuple[Reason, ...]:
         ),
         Reason(
             "visit_rhythm",
-            f"{facts.x} active days in {_days(facts.tenure_days)} before that",
+            f"{facts.x} active days in {_days(max(facts.tenure_days - facts.r_days, 1.0))} before that",
             float(facts.x),
-            _round(facts.tenure_days),
+            _round(facts.tenure_days - facts.r_days),
             _round(at_visit),
         ),
     )
