@@ -144,9 +144,19 @@ def _summary(user: "User", rules: Rules, facts: Facts, as_of_ms: int, alerts: Se
     else:
         worry = "No alert."
     return (
-        f"Engagement is {band} ({user.engagement(as_of_ms):.0f} of 100). Last seen {ago(as_of_ms - user.newest_ms)} ago; {days}{rhythm}. "
+        f"Engagement is {band} ({user.engagement(as_of_ms):.0f} of 100). {_last(user, facts, as_of_ms)}; {days}{rhythm}. "
         f"Chance of leaving within {rules.churn.horizon_days:.0f} days: {100 * facts.p0:.0f} %. {worry}"
     )
+
+
+def _last(user: "User", facts: Facts, as_of_ms: int) -> str:
+    """When the user was last there. Being sent an e-mail is an event, and no visit."""
+    heard_ms, silent_ms = as_of_ms - user.newest_ms, facts.r_days * DAY_MS
+    if not facts.x:
+        return f"Never active; last heard of {ago(heard_ms)} ago"
+    if silent_ms - heard_ms > DAY_MS:
+        return f"Last active {ago(silent_ms)} ago (last heard of {ago(heard_ms)} ago)"
+    return f"Last seen {ago(heard_ms)} ago"
 
 
 def _made_of(score: ScoreRecord) -> str:

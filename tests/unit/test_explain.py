@@ -118,3 +118,14 @@ def test_a_user_of_one_event_can_be_told() -> None:
     it = explain(user, rules(), DAY_0_MS)
     assert "1 active day." in it.summary
     assert it.alerts == []
+
+
+def test_being_sent_an_email_is_not_being_seen() -> None:
+    assert "Last active 16 days ago (last heard of 8 hours ago);" in told(shopper(("email_send", 44.67, 0)), 45).summary
+
+
+def test_who_was_only_sent_emails_was_never_active() -> None:
+    user = User(rules())
+    user.load("u1", None)
+    user.fold(next(entry.id for entry in rules().catalogue.types if entry.name == "email_send"), DAY_0_MS, 1, 0, 0, 0, 0)
+    assert "Never active; last heard of 2 days ago; 0 active days." in explain(user, rules(), DAY_0_MS + 2 * DAY_MS).summary
