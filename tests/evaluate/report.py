@@ -1,0 +1,211 @@
+"""The report of an evaluation, as Markdown: what was measured, how, and what was to be reached."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tests.evaluate.datasets import Protocol, Target
+from tests.evaluate.drops import SeriesResult, median_hours
+from tests.evaluate.judge import AlertFigures, Verdicts
+from tests.evaluate.metrics import Interval
+from tests.evaluate.plots import Panel, svg
+
+__all__ = ["Churn", "Drops", "churn_plot", "drop_plot", "missed", "render"]
+
+
+class Churn(NamedTuple):
+    """One set, measured."""
+
+    protocol: Protocol
+    users: int
+    events: int
+    verdicts: Verdicts
+    alerts: list[AlertFigures]
+
+
+class Drops(NamedTuple):
+    """The site-drop detector, measured: as it starts, and with a threshold per series that allows one false episode in 14 days."""
+
+    start: list[SeriesResult]
+    calibrated: list[SeriesResult]
+    holidays: dict[str, bool]
+
+
+_HEAD = """# How well the alerts foretell
+
+Written by `make evaluate`; what is here is what it measured last. The sets are real and are not part of the project: they are looked for in
+`../shared/data`, or where `STREAMS_EVALUATION_DATA` says. CDNOW is a file inside the wheel Lifetimes, which the extra `evaluate` installs
+(`pip install 'streams[evaluate]'`); the package itself is never imported.
+
+The product's own core replays each set day by day: the same user state, the same probability, the same alerts as in a worker. On each cut
+day every eligible user gets a forecast from what has happened up to that day, and the next H days tell whether it was right.
+
+- **prior** is the closed form p0, which has learned from nobody.
+- **online** is the correction, frozen on the first cut day: every label it has learned from was known by then.
+- **live** goes on learning from cut to cut, as a running system does.
+- **boosting** is gradient boosting over the same features and labels, all at once: what a batch job would get out of them.
+- **recency** ranks by days since the last activity: what one does without any of this.
+
+"""
+
+_ALERT_TEXT = """
+## The alerts that really fired
+
+Only engaged users are alerted (at least 8 active days, usual gap at most H/4; engagement drop: 15 active days). An alert was right when
+the user then had no active day for H days. *Lead* is how many days earlier it came than the news that a user has been silent for H days; it
+is negative where the alert waits longer than that. Intervals are 95 %, from users drawn anew. A *user-month* is 30 days of one user with an
+active day in them. *Without an alert* is the share that churns among engaged users on the cut days: what an alert must beat.
+
+"""
+
+_DROP_TEXT = """
+## Drop of a whole site
+
+Seven hourly series of real counts. A drop takes half of every hour for two days; one is tried every eleventh hour, after four weeks. An
+alarm in the untouched series counts as false, although some of them have a cause that nobody has labelled. The calibrated threshold is the
+least, in steps of a tenth, that allows one false episode in 14 days; it is chosen on the series it is then measured on, so a new series
+does somewhat worse. Hours are those of the drops found in 48 hours; in the last line, the median of the series' medians.
+
+"""
+
+
+def missed(name: str, verdicts: Verdicts, target: Target) -> list[str]:
+    """What was to be reached and was not, one line each."""
+    figures = verdicts.figures
+    short = [
+        f"{name}: {what} {figures[what]:.4f}, to reach: {wanted:.2f}"
+        for what, wanted in (("auc_prior", target.auc_prior), ("auc_online", target.auc_online))
+        if figures[what] < wanted
+    ]
+    if target.ece is not None and figures["ece"] > target.ece:
+        short.append(f"{name}: ece {figures['ece']:.4f}, to stay below: {target.ece:.2f}")
+    return short
+
+
+def render(churn: Sequence[Churn], drops: Drops) -> str:
+    """The whole report."""
+    return "".join(
+        [_HEAD, _protocols(churn), _forecasts(churn), _targets(churn), _plots(churn), _ALERT_TEXT, _alerts(churn), _drops(drops)]
+    )
+
+
+def churn_plot(each: Churn) -> str:
+    """Calibration and ROC of a set."""
+    calibration = {name: [(b.forecast, b.came_true) for b in found] for name, found in each.verdicts.calibration.items()}
+    title = each.protocol.title
+    return svg(
+        [
+            Panel(f"{title}: calibration", "churn probability forecast", "share that churned", calibration, dots=True),
+            Panel(f"{title}: ROC", "false alarms among who stays", "found among who churns", each.verdicts.curves),
+        ]
+    )
+
+
+def drop_plot(drops: Drops) -> str:
+    """Share of the injected drops found within so many hours."""
+    panels = []
+    for title, results in (("theta as it starts", drops.start), ("theta calibrated", drops.calibrated)):
+        lines = {result.name: [(float(h), result.found(h)) for h in range(49)] for result in results}
+        panels.append(Panel(f"Half of the traffic gone: {title}", "hours", "share of drops found", lines, x_max=48.0, diagonal=False))
+    return svg(panels)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
+
+
+def _protocols(churn: Sequence[Churn]) -> str:
+    head = ["set", "users", "events", "H days", "A days", "active days from", "cut days", "labels learned", "forecasts", "churned"]
+    rows = []
+    for p, users, events, verdicts, _ in churn:
+        cuts = f"{p.cuts[0]} to {p.cuts[-1]}, every {p.cuts.step}"
+        sizes = [f"{verdicts.labels:,}", f"{verdicts.tested:,}", f"{100 * verdicts.figures['churned']:.0f} %"]
+        rows.append([p.title, f"{users:,}", f"{events:,}", str(p.horizon_days), str(p.silence_days), str(p.active_days), cuts, *sizes])
+    return "## Churn\n\nEligible is who was last active at most A days ago.\n\n" + _table(head, rows) + "\n"
+
+
+def _forecasts(churn: Sequence[Churn]) -> str:
+    names = {
+        "AUC prior": "auc_prior",
+        "AUC online": "auc_online",
+        "AUC live": "auc_live",
+        "AUC boosting": "auc_boosting",
+        "AUC recency": "auc_recency",
+        "PR-AUC": "pr_auc",
+        "Brier": "brier",
+        "ECE": "ece",
+        "ECE prior": "ece_prior",
+        "ECE live": "ece_live",
+        "precision, top decile": "precision_top_decile",
+    }
+    rows = []
+    for title, name in names.items():
+        rows.append([title, *(f"{each.verdicts.figures[name]:.3f}" if name in each.verdicts.figures else "-" for each in churn)])
+    text = "\nPR-AUC, Brier, ECE (ten bins of equal width) and precision are of *online*. All cut days are judged together.\n"
+    return _table(["", *(each.protocol.title for each in churn)], rows) + text
+
+
+def _targets(churn: Sequence[Churn]) -> str:
+    lines = [line for each in churn for line in missed(each.protocol.title, each.verdicts, each.protocol.target)]
+    if not lines:
+        return "\nAll targets are reached.\n"
+    return "\nTargets missed:\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def _plots(churn: Sequence[Churn]) -> str:
+    return (
+        "\n" + "".join(f"![{each.protocol.title}: calibration and ROC]({each.protocol.name}.svg)\n\n" for each in churn).rstrip("\n") + "\n"
+    )
+
+
+def _alerts(churn: Sequence[Churn]) -> str:
+    head = ["set", "alert", "judged", "per user-month", "precision", "without an alert", "lead, days"]
+    rows = []
+    for each in churn:
+        base = f"{each.verdicts.figures['churned_engaged']:.2f} (of {each.verdicts.engaged:,})" if each.verdicts.engaged else "-"
+        for a in each.alerts:
+            figures = [f"{a.judged:,}", f"{a.per_user_month:.4f}", _precision(a), base, _spoken(a.lead_days, 1)]
+            rows.append([each.protocol.title, f"`{a.rule}`", *figures])
+    return _table(head, rows)
+
+
+def _precision(alerts: AlertFigures) -> str:
+    return f"{alerts.right} of {alerts.judged}" if alerts.precision is None else _spoken(alerts.precision, 2)
+
+
+def _spoken(interval: Interval | None, digits: int) -> str:
+    if interval is None:
+        return "-"
+    value, low, high = (f"{number:.{digits}f}" for number in interval)
+    return f"{value} ({low} to {high})"
+
+
+def _drops(drops: Drops) -> str:
+    head = [
+        "series",
+        "theta",
+        "false per 14 d",
+        "found in 24 h",
+        "found in 48 h",
+        "median hours",
+        "theta",
+        "false",
+        "24 h",
+        "48 h",
+        "median",
+    ]
+    rows = []
+    for one, two in zip(drops.start, drops.calibrated, strict=True):
+        rows.append([one.name, *_drop_row([one]), *_drop_row([two])])
+    rows.append(["all, mean of series", *_drop_row(drops.start), *_drop_row(drops.calibrated)])
+    found = ", ".join(f"{name}: {'found' if yes else 'missed'}" for name, yes in drops.holidays.items())
+    taxi = f"\nThe four labelled drops of the taxi series, at its calibrated threshold: {found}.\n"
+    return _DROP_TEXT + _table(head, rows) + taxi + "\n![Share of drops found by hours](drops.svg)\n"
+
+
+def _drop_row(results: Sequence[SeriesResult]) -> list[str]:
+    n = len(results)
+    theta = f"{results[0].theta:.1f}" if n == 1 else ""
+    shares = [f"{100 * sum(result.found(hours) for result in results) / n:.0f} %" for hours in (24, 48)]
+    hours = f"{median_hours(results, 48):g}" if any(result.delays_h for result in results) else "-"
+    return [theta, f"{sum(result.false_per_14d for result in results) / n:.2f}", *shares, hours]
