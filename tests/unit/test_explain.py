@@ -63,8 +63,8 @@ def test_windows_hold_what_was_done_in_them() -> None:
 
 def test_the_score_is_the_record_that_would_be_published() -> None:
     it = told(shopper(), 30)
-    assert set(it.score) >= {"engagement_score", "band", "ces", "contributions", "churn_probability"}
-    assert it.score["as_of"] == it.as_of == "2024-11-03T12:00:00.000Z"
+    assert (it.score.band, set(it.score.ces)) == ("hot", {"5m", "1h", "24h", "7d", "30d"})
+    assert it.score.as_of == it.as_of == "2024-11-03T12:00:00.000Z"
 
 
 def test_the_largest_contributions_are_said_in_words() -> None:
