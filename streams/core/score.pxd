@@ -12,8 +12,14 @@ cdef tuple _KEYS
 cdef Py_ssize_t _TOP, _COUNT, _WINDOW_24H, _WINDOW_7D, _WINDOW_30D, _SESSION, _REVENUE, _CUSTOM
 cdef long long _DAY_MS
 
-@cython.locals(panes=Panes, out=Writer, window=cython.Py_ssize_t)
-cdef bytes _write(User user, rules, bytes score_id, bytes cause, long long as_of_ms, long long rev)
+cdef list _last
+cdef class _Spelled:
+    cdef readonly object rules
+    cdef tuple inputs
+    cdef bytes horizon, version
+cdef _Spelled _spelled(rules)
+@cython.locals(panes=Panes, out=Writer, window=cython.Py_ssize_t, key=bytes)
+cdef bytes _write(User user, _Spelled spelled, bytes tail, bytes cause, long long as_of_ms, long long rev)
 @cython.locals(panes=Panes, first=cython.bint, i=cython.Py_ssize_t, kind=cython.Py_ssize_t, n=cython.longlong)
 cdef void _counts(Writer out, User user, Py_ssize_t window)
 @cython.locals(

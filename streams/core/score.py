@@ -76,20 +76,43 @@ def score_record(user: User, rules: Rules, *, cause: str, as_of_ms: int, due_ms:
 
     The id names the last record folded into the user, and the due time where a timer is the cause: never a clock, a batch or a worker.
     """
-    score_id = f"{user.key}@{rules.topics.inputs[user.last_topic]}/{user.last_partition}/{user.last_offset}"
+    spelled = _spelled(rules)
+    tail = f"@{spelled.inputs[user.last_topic]}/{user.last_partition}/{user.last_offset}"
     if due_ms is not None:
-        score_id += f"+{due_ms}"
-    return score_id, _write(user, rules, _json(score_id), cause.encode(), as_of_ms, rev)
+        tail += f"+{due_ms}"
+    return user.key + tail, _write(user, spelled, tail.encode(), cause.encode(), as_of_ms, rev)
 
 
-def _write(user: User, rules: Rules, score_id: bytes, cause: bytes, as_of_ms: int, rev: int) -> bytes:
+class _Spelled:
+    """What is the same in every record, ready to be written."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.inputs = rules.topics.inputs
+        self.horizon = _json(rules.churn.horizon_days)
+        self.version = _json(rules.version)
+
+
+#: Of the rules that were asked for last: a process has one.
+_last: list[_Spelled] = []
+
+
+def _spelled(rules: Rules) -> _Spelled:
+    if not _last or _last[0].rules is not rules:
+        _last[:] = [_Spelled(rules)]
+    return _last[0]
+
+
+def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: int, rev: int) -> bytes:
     panes, out = user.panes, _out
+    key = _json(user.key)
     panes.tally(as_of_ms // 60_000)
     out.begin()
     out.raw(b'{"score_id":')
-    out.raw(score_id)
-    out.raw(b',"user_id":')
-    out.raw(_json(user.key))
+    out.raw(key[:-1])  # topic names need no escapes
+    out.raw(tail)
+    out.raw(b'","user_id":')
+    out.raw(key)
     out.raw(b',"as_of":"')
     _time(out, as_of_ms)
     out.raw(b'","engagement_score":')
@@ -99,7 +122,7 @@ def _write(user: User, rules: Rules, score_id: bytes, cause: bytes, as_of_ms: in
     out.raw(b',"churn_probability":')
     out.fixed(_parts(user.churn(as_of_ms), 10_000), 10_000)
     out.raw(b',"churn_horizon_days":')
-    out.raw(_json(rules.churn.horizon_days))
+    out.raw(spelled.horizon)
     out.raw(b',"model":"prior","ces":{')
     for window in range(_COUNT):
         if window:
@@ -121,7 +144,7 @@ def _write(user: User, rules: Rules, score_id: bytes, cause: bytes, as_of_ms: in
     out.raw(b'","rev":')
     out.integer(rev)
     out.raw(b',"rules_version":')
-    out.raw(_json(rules.version))
+    out.raw(spelled.version)
     out.raw(b"}")
     return out.done()
 

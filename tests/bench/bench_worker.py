@@ -64,9 +64,9 @@ def configured(emit: Mapping[str, Any], **worker: Any) -> dict[str, Any]:
 
 
 async def engine(stage: Stage, suffix: str, events: int) -> None:
-    """One worker on one core counts a backlog."""
+    """One worker on one core counts a backlog of eight days, in event time as any history."""
     now_ms = time.time_ns() // 1_000_000
-    await write(uniform_events(events, USERS, 7, 8, now_ms), stage.settings, event_clock=False)
+    await write(uniform_events(events, USERS, 7, 8, now_ms), stage.settings, keep_event_clock=True)
     worker = await stage.worker().start()
     os.sched_setaffinity(worker.process.pid, {os.cpu_count() - 1 if os.cpu_count() else 0})
 

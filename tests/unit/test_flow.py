@@ -15,6 +15,7 @@ from streams.core.rules import DAY_MS, Catalogue, Emit, EventType, Rules
 from streams.core.user import User
 from streams.errors import UnknownStateVersion
 from streams.flow import Flow
+from streams.shell.faults import faulty_user
 from tests.unit.records import CAMPAIGNS, CLICKS, REROUTED, FakeRecord
 
 #: A midnight.
@@ -169,15 +170,9 @@ class TestFates:
 class TestRuleErrors:
     """A rule that raises costs the record, and nobody else anything."""
 
-    class Fragile(User):
-        def fold(self, type_id: int, *args: int) -> int:
-            if type_id == 11:
-                raise ZeroDivisionError
-            return super().fold(type_id, *args)
-
     def fragile(self) -> World:
         made = rules()
-        return World(Flow(made, self.Fragile(made)))
+        return World(Flow(made, faulty_user(made, {"STREAMS_FAULT_TYPE": "order"})))
 
     def test_the_record_is_set_aside_and_the_others_of_its_user_count(self) -> None:
         outcome = self.fragile().step(
