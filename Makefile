@@ -83,7 +83,7 @@ lock: .venv/.packages ## resolve the dependencies of pyproject.toml anew
 	@compile() { $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links "$$@" pyproject.toml; }; \
 	compile --all-extras --output-file requirements.lock; \
-	compile --constraint requirements.lock --output-file requirements-runtime.lock
+	compile --extra serve --constraint requirements.lock --output-file requirements-runtime.lock
 	@sed -i '/^# The following packages are considered/d' requirements.lock requirements-runtime.lock
 
 clean: ## remove everything that was made

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 
+from streams.demo.page import Page
 from streams.demo.screen import Screen
 from streams.demo.stage import Stage, Worker, stage
 from streams.demo.traffic import Traffic
@@ -53,19 +54,21 @@ async def perform(options: Options, screen: Screen) -> tuple[Totals, float | Non
     started_s = time.monotonic()
     with _stop_signals() as stop:
         async with stage() as where:
-            play = _Play(options, screen, where, stop)
+            page = await Page.start(where.env, where.folder / "serve.log")
+            play = _Play(options, screen, where, stop, page)
             try:
                 totals, first_s = await play.run()
                 return totals, None if first_s is None else first_s - started_s
             finally:
+                await page.stop()
                 screen.close(play.picture())
 
 
 class _Play:
     """One run of the demo, from the moment its servers are there."""
 
-    def __init__(self, options: Options, screen: Screen, where: Stage, stop: asyncio.Event) -> None:
-        self._options, self._screen, self._stage, self._stop = options, screen, where, stop
+    def __init__(self, options: Options, screen: Screen, where: Stage, stop: asyncio.Event, page: Page) -> None:
+        self._options, self._screen, self._stage, self._stop, self._page = options, screen, where, stop, page
         self._watch = Watch(where.settings, screen.told)
         self._traffic = Traffic(where.settings, self._watch, users=options.users, seed=options.seed)
         self._began_s = time.monotonic()
@@ -75,7 +78,7 @@ class _Play:
     async def run(self) -> tuple[Totals, float | None]:
         worker = await Worker.start(self._stage.env, self._stage.folder / "worker.log")
         redis = Redis.from_url(self._stage.settings.redis)
-        beside = [asyncio.create_task(it) for it in (self._watch.outputs(), self._watch.heads(redis), self._paint())]
+        beside = [asyncio.create_task(it) for it in (self._watch.outputs(), self._watch.heads(redis), self._paint(), self._page.watch())]
         ended = asyncio.create_task(worker.ended())
         try:
             if await self._unless_stopped(self._past(), [*beside, ended]):
@@ -87,6 +90,7 @@ class _Play:
             await self._watch.read_to_the_end()
             await self._watch.look(redis)
             self._servers_there = False
+            await self._page.stop()
             self._enter("done")
             self._since_s = self._began_s
         finally:
@@ -174,6 +178,7 @@ class _Play:
             trouble=watch.trouble,
             hint=f". {self._stage.folder / 'env'}; streams explain {self._somebody()}" if self._servers_there else "",
             now_ms=time.time_ns() // 1_000_000,
+            url=self._page.url,
         )
 
     def _somebody(self) -> str:

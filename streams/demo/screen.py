@@ -73,10 +73,13 @@ class PlainScreen:
     def __init__(self) -> None:
         self._phase = ""
         self._next_s = 0.0
-        self._hinted = False
+        self._hinted = self._linked = False
 
     def show(self, picture: Picture) -> None:
         now_s = time.monotonic()
+        if picture.url and not self._linked:
+            self._linked = True
+            _say(f"   the page:  {picture.url}")
         if picture.phase == self._phase and now_s < self._next_s:
             return
         if picture.phase != self._phase:

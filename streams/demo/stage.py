@@ -22,7 +22,7 @@ from streams.settings import Settings, load
 from streams.shell.embedded import Services, embedded
 from streams.shell.topics import create_topics
 
-__all__ = ["INSTANCE", "Stage", "Worker", "stage"]
+__all__ = ["INSTANCE", "Stage", "Worker", "spawn", "stage"]
 
 INSTANCE: Final = "demo"
 _PARTITIONS: Final = 4
@@ -60,21 +60,7 @@ class Worker:
 
     @classmethod
     async def start(cls, env: Mapping[str, str], log: Path) -> "Worker":
-        with log.open("wb") as out:
-            # A session of its own: Ctrl-C in the terminal is for the demo, which then stops the worker in order.
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "streams",
-                "worker",
-                env=dict(env),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
-        return cls(process, log)
+        return cls(await spawn(env, log, "worker"), log)
 
     async def ended(self) -> None:
         """Waits for the worker to end by itself. Raises `WorkerEnded` then."""
@@ -100,6 +86,24 @@ class Worker:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+
+
+async def spawn(env: Mapping[str, str], log: Path, *arguments: str) -> asyncio.subprocess.Process:
+    """`streams` with `arguments` runs, and ends when this process does, however it ends. What it says is in `log`."""
+    with log.open("wb") as out:
+        # A session of its own: Ctrl-C in the terminal is for the demo, which then stops what it started in order.
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "streams",
+            *arguments,
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
 
 
 @asynccontextmanager

@@ -37,6 +37,7 @@ class Picture(msgspec.Struct, frozen=True):
     elapsed_s   since the phase began, and `of_s` how long it lasts (None: until Ctrl-C)
     rates       events counted per second, oldest first, one figure a second
     hint        what to type in another terminal to look closer, "" when there is nothing to see yet
+    url         where the page is, "" when there is none
     bands       band -> users, lowest band first; `band_from` its lower edge
     """
 
@@ -61,17 +62,21 @@ class Picture(msgspec.Struct, frozen=True):
     trouble: Sequence[str]
     hint: str
     now_ms: int
+    url: str = ""
 
 
 def draw(picture: Picture, width: int, height: int) -> RenderableType:
     """The picture, at most `width` columns and about `height` lines."""
     width = max(40, min(width, 120))
     parts: list[RenderableType] = [_title(picture, width)]
+    if picture.url:
+        parts.append(Text.assemble(("open  ", "dim"), (picture.url, f"bold {ACCENT}")))
     parts += [Text.assemble(("! ", f"bold {TROUBLE}"), (_cut(line, width - 4), TROUBLE)) for line in picture.trouble]
     if picture.history is not None:
         parts += [Text(), _progress(picture.history, width)]
     parts += [Text(), _figures(picture, width), Text(), _fates(picture, width), Text(), _bands(picture, width), Text()]
-    room = max(2, height - _FRAME_LINES - len(picture.bands) - (3 if picture.history is not None else 0) - len(picture.trouble))
+    above = (3 if picture.history is not None else 0) + len(picture.trouble) + (1 if picture.url else 0)
+    room = max(2, height - _FRAME_LINES - len(picture.bands) - above)
     parts += _alerts(picture, width, room)
     if picture.hint:
         parts += [Text(), Text.assemble(("look closer  ", "dim"), printable(picture.hint), no_wrap=True, overflow="ellipsis")]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from streams.errors import ConfigError
 
-__all__ = ["ECHARTS_SHA256", "Asset", "Assets", "load_assets"]
+__all__ = ["ECHARTS_SHA256", "Asset", "Assets", "known", "load_assets"]
 
 #: Apache ECharts 6.1.0, `echarts.esm.min.js`: the same bytes in the wheel and in the package of npm.
 ECHARTS_SHA256: Final = "28515f26aa57f87eb1e4ed4eb446927eaf329b5f5e02b4bfd4b0264fea40d1da"
@@ -57,11 +57,15 @@ def _echarts() -> bytes:
     # Looked up, not imported: the wheel's own code is of no use here.
     found = find_spec("instaui_echarts")
     for folder in (found.submodule_search_locations or ()) if found else ():
-        content = (Path(folder) / "static" / "echarts.esm.min.js").read_bytes()
-        if hashlib.sha256(content).hexdigest() != ECHARTS_SHA256:
-            raise ConfigError("echarts.esm.min.js is not the file that it should be: pip install --force-reinstall instaui-echarts==0.8.0")
-        return content
+        return known((Path(folder) / "static" / "echarts.esm.min.js").read_bytes())
     raise ConfigError("the page's chart library is not installed: pip install 'streams[serve]'")
+
+
+def known(echarts: bytes) -> bytes:
+    """`echarts`, which is the file we know. Raises `ConfigError` for any other: it would run in the browsers of all who look."""
+    if hashlib.sha256(echarts).hexdigest() != ECHARTS_SHA256:
+        raise ConfigError("echarts.esm.min.js is not the file that it should be: pip install --force-reinstall instaui-echarts==0.8.0")
+    return echarts
 
 
 def _asset(name: str, content: bytes) -> Asset:

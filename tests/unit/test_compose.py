@@ -103,8 +103,17 @@ def test_workers_scale() -> None:
 def test_only_loopback_is_published() -> None:
     """Ports that are published listen on this machine only; Redis and the workers publish none."""
     published = {name: service.get("ports", []) for name, service in SERVICES.items()}
-    assert {name for name, ports in published.items() if ports} == {"kafka"}
+    assert {name for name, ports in published.items() if ports} == {"kafka", "serve"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_the_page_is_started_on_demand_and_wants_a_token() -> None:
+    """Without a token it would refuse to start, since a container listens on all addresses: `docker compose up` leaves it out."""
+    serve = SERVICES["serve"]
+    assert serve["profiles"] == ["page"]
+    assert serve["command"] == ["serve", "--host", "0.0.0.0"]
+    assert serve["environment"]["STREAMS_SERVE_TOKEN"] == "${STREAMS_SERVE_TOKEN:-}"
+    assert "fastapi==" in (ROOT / "requirements-runtime.lock").read_text()
 
 
 def test_workers_start_when_everything_is_there() -> None:
@@ -125,7 +134,7 @@ def test_every_service_is_bounded_and_says_when_it_comes_back() -> None:
 
 def test_the_image_bears_the_version_of_the_package() -> None:
     """One version, in `streams.__version__`."""
-    assert SERVICES["worker"]["image"] == SERVICES["topics"]["image"] == f"streams:{streams.__version__}"
+    assert SERVICES["worker"]["image"] == SERVICES["topics"]["image"] == SERVICES["serve"]["image"] == f"streams:{streams.__version__}"
 
 
 def test_the_image_runs_as_nobody_and_starts_the_command() -> None:

@@ -52,8 +52,9 @@ def test_configuration_is_in_the_wheel_to_the_byte(wheel: Path) -> None:
 
 
 def test_all_modules_and_scripts_are_in_the_wheel(wheel: Path) -> None:
-    """Every module, every Lua script, the mark of a typed package, the licence."""
+    """Every module, every Lua script, every file of the page, the mark of a typed package, the licence."""
     sources = {f"streams/{file.relative_to(ROOT / 'streams')}" for kind in ("*.py", "*.lua") for file in (ROOT / "streams").rglob(kind)}
+    sources |= {f"streams/serve/page/{file.name}" for file in (ROOT / "streams" / "serve" / "page").iterdir()}
     assert sources <= names(wheel)
     assert "streams/py.typed" in names(wheel)
     assert {name.split("/")[-1] for name in names(wheel) if "dist-info/licenses" in name} == {"LICENSE", "NOTICE"}
@@ -62,7 +63,8 @@ def test_all_modules_and_scripts_are_in_the_wheel(wheel: Path) -> None:
 def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     """No tests, no build leftovers, nothing beside the package and its metadata."""
     assert {name.split("/")[0].partition("-")[0] for name in names(wheel)} == {"streams"}
-    assert not [name for name in names(wheel) if name.endswith((".c", ".pyc", ".so", ".html"))]
+    page = "streams/serve/page/"
+    assert not [name for name in names(wheel) if name.endswith((".c", ".pyc", ".so", ".html")) and not name.startswith(page)]
 
 
 def test_an_installed_wheel_runs_on_the_configuration_it_ships(wheel: Path, tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ export function eventsChart(root) {
     },
     yAxis: values("events/s"),
     series: [{
-      name: "events/s", type: "line", showSymbol: false, smooth: 0.25, lineStyle: {width: 2}, color: resolved(colour("accent")),
-      areaStyle: {color: new echarts.graphic.LinearGradient(0, 0, 0, 1, [{offset: 0, color: resolved(mixed(34))}, {offset: 1, color: resolved(mixed(3))}])},
+      name: "events/s", type: "line", showSymbol: false, smooth: 0.25, smoothMonotone: "x", lineStyle: {width: 2}, color: resolved(colour("accent")),
+      areaStyle: {color: new echarts.graphic.LinearGradient(0, 0, 0, 1, [{offset: 0, color: resolved(mixed(34))}, {offset: 1, color: resolved(mixed(10))}])},
       data: [],
     }],
   }));

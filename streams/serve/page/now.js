@@ -27,7 +27,7 @@ export function alertRow(alert, {full = false} = {}) {
     el("span.dot", {"data-severity": alert.severity, "data-status": alert.status}),
     el("span.head", null, userLink(alert.user_id), "  ", said(alert.rule), "  ", el(`span.tag${loud ? ".loud" : ""}`, null, alert.severity)),
     el("time", {datetime: alert.starts_at, title: alert.starts_at}, ago(alert.starts_at)),
-    ...(full ? alert.reasons.map((each) => el("p", null, each.text)) : [el("p", null, `${reason} · ${clears}`)]),
+    el("p", null, full ? alert.reasons.map((each) => each.text).join(" · ") : `${reason} · ${clears}`),
     full ? el("p", null, clears, ` · risk ${points(100 * alert.risk)} % within ${count(alert.horizon_days)} days · value ${alert.value_band}`) : null);
 }
 

@@ -47,7 +47,7 @@ function tell(body, status, now) {
         : el("p.empty", null, "Nothing has been counted yet.")),
     panel(".half", "Lag", el("span.unit", null, "records not counted yet"), Object.keys(status.lag).length
       ? table(["topic", "records"], Object.entries(status.lag).map(([topic, n]) => [topic, count(n)]), ["all", total]) : el("p.empty", null, "Kafka does not answer.")),
-    panel(".half", "Figures", null, table(["", ""], [
+    panel(".half", "Figures", null, table([], [
       ["event to score, half of all", now ? latency(now.latency.p50_ms).join(" ") : "–"], ["event to score, 99 %", now ? latency(now.latency.p99_ms).join(" ") : "–"],
       ["dead letters", count(status.letters)], ["rules", status.rules_version], ["version", status.version], ["application", status.app]])),
     panel("", "Workers", null, workers.length ? table(["worker", {left: "partitions"}, "events/s", "behind", "memory", "up", {left: "version"}, {left: "waits for"}], workers)

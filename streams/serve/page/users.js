@@ -82,7 +82,7 @@ function tell(body, profile, past) {
     el("section.panel", {"aria-label": "Summary"},
       el("div.lead", null, el("span.score", null, points(profile.score.engagement_score)), el("strong", null, `${profile.score.band}, of 100`), userLink(profile.user_id), el("span.muted.small", null, `as of ${short(profile.as_of)} UTC, first seen ${profile.first_seen}`)),
       el("p", null, profile.summary)),
-    panel(".half", "What the score rests on", el("span.unit", null, "last 7 days"), parts.length ? root : el("p.empty", null, "Nothing in the last 7 days."), el("p.small.muted", null, profile.made_of)),
+    panel(".half", "What the score rests on", el("span.unit", null, "last 7 days"), parts.length ? root : el("p.empty", null, profile.made_of), parts.length ? el("p.small.muted", null, profile.made_of) : null),
     panel(".half", "If they stay away", el("span.unit", null, "UTC"), steps.length ? el("ul.steps", null, ...steps) : el("p.empty", null, "Time alone will change nothing.")),
     judged(`Chance of leaving within ${count(profile.score.churn_horizon_days)} days`, null, profile.churn, percent),
     judged("Engagement drop", null, profile.drop, (x) => x.toFixed(2)),

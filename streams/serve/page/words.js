@@ -82,5 +82,5 @@ export function table(head, rows, foot) {
   };
   const line = (cells) => el("tr", null, ...cells.map(cell("td")));
   return el("div.scroll", {tabindex: "0", role: "group", "aria-label": "table"},
-    el("table", null, el("thead", null, el("tr", null, ...head.map(cell("th")))), el("tbody", null, ...rows.map(line)), foot ? el("tfoot", null, line(foot)) : null));
+    el("table", null, head.length ? el("thead", null, el("tr", null, ...head.map(cell("th")))) : null, el("tbody", null, ...rows.map(line)), foot ? el("tfoot", null, line(foot)) : null));
 }
