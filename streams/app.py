@@ -21,7 +21,7 @@ from streams.settings import Settings
 from streams.shell.credentials import faust_credentials
 from streams.shell.deadrate import DeadRate
 from streams.shell.engine import StreamsApp, new_app
-from streams.shell.faults import faulty_publisher, faulty_store, faulty_user, reach_from
+from streams.shell.faults import faulty_fold, faulty_publisher, faulty_store, reach_from
 from streams.shell.fetching import FetchSettings
 from streams.shell.hosting import Host
 from streams.shell.lane import Lane, LaneSettings
@@ -54,7 +54,7 @@ class Worker:
         self.tally, self.dead_rate = Tally(), DeadRate(knobs.dead_rate_max, knobs.dead_rate_min)
         self.started_ms = self.clock.now_ms()
         self.reach = reach_from(os.environ)
-        self.flow = Flow(settings.rules, faulty_user(settings.rules, os.environ))
+        self.flow = Flow(settings.rules, faulty_fold(settings.rules, os.environ))
         self.lanes: WorkerLanes[KafkaSource, Lane] = WorkerLanes(self._lane, host.fatal)
         self.publisher = KafkaPublisher(
             settings.broker, fatal=host.fatal, idempotence=settings.kafka.idempotence, access=settings.kafka.client()

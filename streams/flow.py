@@ -4,7 +4,7 @@ A step depends on nothing but its arguments, so the same plan, records and state
 after a crash, in a test.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -21,12 +21,14 @@ from streams.core.score import score_record
 from streams.core.user import Turn, User
 from streams.errors import StreamsError
 
-__all__ = ["Flow", "Reading"]
+__all__ = ["Flow", "Fold", "Reading"]
 
 _AS_OF = b',"as_of":"'
 
 Decoded = Event | Rejected | object
 Item = tuple[Record, Event]
+#: `User.fold`.
+Fold = Callable[..., int]
 
 #: Prefix of the rows that remember replayed dead letters: no user key holds a control character.
 _MARKER = "\x01dead:"
@@ -69,10 +71,12 @@ class Reading(msgspec.Struct, frozen=True):
 class Flow:
     """The rules, compiled once, with the one scratch user that every fold works in."""
 
-    def __init__(self, rules: Rules, user: User | None = None) -> None:
+    def __init__(self, rules: Rules, wrap: Callable[[Fold], Fold] | None = None) -> None:
+        """`wrap` stands around the fold of each event: a planted fault, in tests of bad deploys."""
         self.rules = rules
         self._decoder = Decoder(rules)
-        self._user = user if user is not None else User(rules)
+        self._user = User(rules)
+        self._fold_event: Fold = wrap(self._user.fold) if wrap else self._user.fold
         self._inputs = {topic: index for index, topic in enumerate(rules.topics.inputs)}
         self._envelopes = {kind: Envelope(f"engagement.{kind}.v1", f"/{rules.app_id}") for kind in ("score", "alert", "journal")}
 
@@ -108,6 +112,7 @@ class _Step:
 
     def __init__(self, flow: Flow, plan: Plan, head: Head, users: Mapping[str, bytes | None]) -> None:
         self.rules, self.user, self.inputs, self.envelopes = flow.rules, flow._user, flow._inputs, flow._envelopes
+        self.fold_event = flow._fold_event
         self.plan, self.head, self.partition, self.loaded = plan, head, head.partition, users
         self.users: dict[str, bytes | None] = {}
         self.due: dict[str, int | None] = {}
@@ -207,7 +212,7 @@ class _Step:
     def _fold(self, items: list[Item]) -> Item | None:
         """Folds `items` into the loaded user; the first one whose rule raised, or None."""
         user, each = self.user, self.rules.emit.mode == "event"
-        time_ms, inputs, fates = self.plan.time_ms, self.inputs, self.fates
+        time_ms, inputs, fates, fold = self.plan.time_ms, self.inputs, self.fates, self.fold_event
         counted = False
         for item in items:
             record, event = item
@@ -218,9 +223,7 @@ class _Step:
                 bound_ms = min(time_ms, (event.at_ms if event.event_clock else record.timestamp) - 1)
                 if user.due_ms <= bound_ms:
                     self._turn(bound_ms)
-                fate = user.fold(
-                    event.type_id, event.at_ms, event.id_hash, event.amount, inputs[record.topic], record.partition, record.offset
-                )
+                fate = fold(event.type_id, event.at_ms, event.id_hash, event.amount, inputs[record.topic], record.partition, record.offset)
                 fates[fate] += 1
                 if fate == Fate.COUNTED:
                     counted = True

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from streams.core.record import Head, Outcome, Output, Plan
 from streams.core.rules import Rules
-from streams.core.user import User
 from streams.errors import ConfigError
+from streams.flow import Fold
 from streams.shell.ports import Publisher, Store
 
-__all__ = ["POINTS", "Reach", "faulty_publisher", "faulty_store", "faulty_user", "reach_from"]
+__all__ = ["POINTS", "Reach", "faulty_fold", "faulty_publisher", "faulty_store", "reach_from"]
 
 POINTS = (
     "after_plan",
@@ -85,28 +85,6 @@ class _FaultyStore:
         return after
 
 
-class _FaultyUser:
-    """A user whose fold raises for one event type."""
-
-    _user: User
-    _type_id: int
-
-    def __init__(self, user: User, type_id: int) -> None:
-        object.__setattr__(self, "_user", user)
-        object.__setattr__(self, "_type_id", type_id)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._user, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._user, name, value)
-
-    def fold(self, type_id: int, *args: int) -> int:
-        if type_id == self._type_id:
-            raise ArithmeticError("planted by STREAMS_FAULT_TYPE")
-        return int(self._user.fold(type_id, *args))
-
-
 def faulty_publisher(publisher: Publisher, reach: Reach | None) -> Publisher:
     return publisher if reach is None else _FaultyPublisher(publisher, reach)
 
@@ -115,15 +93,24 @@ def faulty_store(store: Store, reach: Reach | None) -> Store:
     return store if reach is None else _FaultyStore(store, reach)  # type: ignore[return-value]
 
 
-def faulty_user(rules: Rules, env: Mapping[str, str]) -> User | None:
-    """A user whose rule for one event type is broken; None when nothing is asked for."""
+def faulty_fold(rules: Rules, env: Mapping[str, str]) -> Callable[[Fold], Fold] | None:
+    """What makes the rule for one event type raise; None when nothing is asked for."""
     name = env.get("STREAMS_FAULT_TYPE")
     if not name:
         return None
     ids = [entry.id for entry in rules.catalogue.types if entry.name == name]
     if not ids:
         raise ConfigError(f"no event type is called {name}", file="STREAMS_FAULT_TYPE")
-    return _FaultyUser(User(rules), ids[0])  # type: ignore[return-value]
+
+    def broken(fold: Fold) -> Fold:
+        def raising(type_id: int, *event: int) -> int:
+            if type_id == ids[0]:
+                raise ArithmeticError("planted by STREAMS_FAULT_TYPE")
+            return fold(type_id, *event)
+
+        return raising
+
+    return broken
 
 
 def _by_topic(outputs: Sequence[Output]) -> list[list[Output]]:

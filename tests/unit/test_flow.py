@@ -15,7 +15,7 @@ from streams.core.rules import DAY_MS, Catalogue, Emit, EventType, Rules
 from streams.core.user import User
 from streams.errors import UnknownStateVersion
 from streams.flow import Flow
-from streams.shell.faults import faulty_user
+from streams.shell.faults import faulty_fold
 from tests.unit.records import CAMPAIGNS, CLICKS, REROUTED, FakeRecord
 
 #: A midnight.
@@ -172,7 +172,7 @@ class TestRuleErrors:
 
     def fragile(self) -> World:
         made = rules()
-        return World(Flow(made, faulty_user(made, {"STREAMS_FAULT_TYPE": "order"})))
+        return World(Flow(made, faulty_fold(made, {"STREAMS_FAULT_TYPE": "order"})))
 
     def test_the_record_is_set_aside_and_the_others_of_its_user_count(self) -> None:
         outcome = self.fragile().step(
