@@ -29,7 +29,7 @@ class Panel(NamedTuple):
 def svg(panels: Sequence[Panel]) -> str:
     """The panels side by side, on white, each with a legend below it."""
     width = _LEFT + len(panels) * (_SIDE + _GAP)
-    height = _TOP + _SIDE + 44 + _LEGEND * max(len(panel.lines) for panel in panels)
+    height = _TOP + _SIDE + 52 + _LEGEND * max(len(panel.lines) for panel in panels)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="sans-serif" font-size="12" fill="#222">',

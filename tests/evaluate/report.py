@@ -50,10 +50,11 @@ day every eligible user gets a forecast from what has happened up to that day, a
 _ALERT_TEXT = """
 ## The alerts that really fired
 
-Only engaged users are alerted (at least 8 active days, usual gap at most H/4; engagement drop: 15 active days). An alert was right when
-the user then had no active day for H days. *Lead* is how many days earlier it came than the news that a user has been silent for H days; it
+For churn risk only engaged users are alerted (at least 8 active days, usual gap at most H/4), for an engagement drop those with 15 active
+days. An alert was right when the user then had no active day for H days. *Lead* is how many days earlier it came than the news that a user has been silent for H days; it
 is negative where the alert waits longer than that. Intervals are 95 %, from users drawn anew. A *user-month* is 30 days of one user with an
-active day in them. *Without an alert* is the share that churns among engaged users on the cut days: what an alert must beat.
+active day in them. *Engaged, any day* is the share that churns among engaged users on the cut days, alerted or not. To beat it is the
+least: an alert comes after a silence, and who is silent churns more often.
 
 """
 
@@ -159,7 +160,7 @@ def _plots(churn: Sequence[Churn]) -> str:
 
 
 def _alerts(churn: Sequence[Churn]) -> str:
-    head = ["set", "alert", "judged", "per user-month", "precision", "without an alert", "lead, days"]
+    head = ["set", "alert", "judged", "per user-month", "precision", "engaged, any day", "lead, days"]
     rows = []
     for each in churn:
         base = f"{each.verdicts.figures['churned_engaged']:.2f} (of {each.verdicts.engaged:,})" if each.verdicts.engaged else "-"
