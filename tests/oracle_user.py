@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from tests.logs import Place
 from tests.oracle_events import Said
 
-__all__ = ["COUNTED", "DUPLICATE", "LATE", "NEVER_MS", "OracleUser", "Spoken"]
+__all__ = ["COUNTED", "DAY_WINDOWS", "DUPLICATE", "LATE", "NEVER_MS", "OracleUser", "Spoken"]
 
 COUNTED, DUPLICATE, LATE = "counted", "duplicate", "late"
 NEVER_MS: Final = 1 << 52
@@ -19,6 +19,9 @@ MINUTE_MS: Final = 60_000
 SESSION, REVENUE, CUSTOM = 1, 2, 3
 #: name -> (panes, minutes of a pane)
 WINDOWS: Final = {"5m": (5, 1), "1h": (60, 1), "24h": (24, 60), "7d": (7, 1440), "30d": (30, 1440)}
+DAY_WINDOWS: Final = ("7d", "30d")
+#: 64-bit words of a state besides ids, counters and panes, and what may be kept free for the next events.
+HEAD_WORDS: Final = 32 + 8 + 32
 NAMESPACE: Final = UUID("6f0d6c34-6f5b-5f0e-9d0c-1f4c7e0b7a52")
 RULES: Final = ("churn_risk", "engagement_drop")
 
@@ -65,6 +68,8 @@ class OracleUser:
         self.band_now = 0
         self.entry_ms = NEVER_MS
         self.expired = False
+        #: More panes than a state has room for: minutes, then hours may have been given up early, so only the windows of days are exact.
+        self.crowded = False
         self._event_turns: list[tuple[int, int]] = []
         self._known: dict[str, tuple[object, int]] = {}  # crossings computed before: name -> (what they follow from, instant)
 
@@ -93,6 +98,18 @@ class OracleUser:
     def _count(self, at_ms: int, type_id: int, n: int) -> None:
         self.panes[at_ms // MINUTE_MS, type_id] += n
         self.lifetime[type_id] += n
+        room = self.scoring["state_bytes"] // 8 - HEAD_WORDS - len(self.accepted) - len(self.lifetime)
+        self.crowded = self.crowded or (len(self.panes) > room and self._panes_needed() > room)
+
+    def _panes_needed(self) -> int:
+        """Panes of a state that keeps minutes for an hour, hours for a day, and days for a month."""
+        newest = self.newest_ms // MINUTE_MS
+        needed = set()
+        for minute, type_id in self.panes:
+            width = 1 if minute > newest - 60 else 60 if minute // 60 > newest // 60 - 24 else 1440
+            if minute // 1440 > newest // 1440 - 30:
+                needed.add((minute // width * width, type_id))
+        return len(needed)
 
     def _score_points(self, day: int, weight: float) -> None:
         if self.x == 0:
@@ -311,6 +328,7 @@ class OracleUser:
             "sessions_30d": windows["30d"].get(SESSION, 0),
             "revenue_30d_minor": windows["30d"].get(REVENUE, 0),
             "cause": cause,
+            "exact_windows": DAY_WINDOWS if self.crowded else tuple(WINDOWS),
         }
         return Spoken(ident, self.key, rev, fields)
 

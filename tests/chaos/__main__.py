@@ -21,7 +21,7 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "5": (lambda ground: crashes.moves(ground, records=300_000, per_s=5000, times=10),),
     "7": (crashes.zombie,),
     "8": (lambda ground: outages.broker_bounce(ground, bounces=5, down_s=15, records=200_000, per_s=1000),),
-    "9": (lambda ground: outages.redis_kills(ground, times=10, records=150_000, per_s=1500, cut_bytes=1500),),
+    "9": (lambda ground: outages.redis_kills(ground, times=10, records=150_000, per_s=1500),),
     "11": (lambda ground: outages.redis_lost(ground, records=1_000_000), outages.retention_passed),
     "12": (outages.redis_full, outages.redis_refused),
     "14": (lambda ground: crashes.graceful_stop(ground, times=20),),

@@ -47,12 +47,14 @@ async def broker_bounce(
 
 
 async def redis_kills(
-    ground: Ground, *, times: int = 1, records: int = 10_000, per_s: int = 1500, cut_bytes: int = 1500, seed: int = 9
+    ground: Ground, *, times: int = 1, records: int = 10_000, per_s: int = 1500, cut_bytes: int = 400_000, seed: int = 9
 ) -> str:
     """9. Redis is killed under load and may lose its last second: heads and states go back together, and are computed again."""
     async with ground.own_redis("rewind") as redis, ground.stage("redis-kills", overrides=ALERTS, redis_url=redis.url) as stage:
         feed = Feed(seed, stage.rules, users=500)
         worker = await stage.worker().start()
+        await stage.feed(feed.live(1000, now_ms()))
+        await stage.caught_up()
         feeding = asyncio.create_task(live(stage, feed, records, per_s))
         for n in range(times):
             await asyncio.sleep(records / per_s / (times + 1))
