@@ -12,9 +12,11 @@ from streams.commands.console import console
 from streams.errors import ConfigError
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from streams.serve.app import Server
 
-__all__ = ["installed", "run", "url_of"]
+__all__ = ["installed", "listen", "run", "runner", "url_of"]
 
 #: Requests under way get so long when the server is told to stop; streams end at once.
 _GRACE_S = 2
@@ -42,17 +44,17 @@ def run(*, host: str, port: int) -> int:
     settings = configured()
     access = Access.of(host, os.environ)
     server = Server(settings, access, load_assets())
-    with closing(_listen(host, port)) as listener:
+    # It says in words what it waits for; the client's own lines would only repeat it.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with closing(listen(host, port)) as listener:
         console().print(url_of(host, listener.getsockname()[1]), soft_wrap=True)
-        _serve(server, listener)
+        runner(server).run(sockets=[listener])
     return 0
 
 
-def _serve(server: "Server", listener: socket.socket) -> None:
+def runner(server: "Server") -> "uvicorn.Server":
+    """What runs `server`: `run(sockets=...)`, or `serve(sockets=...)` in a loop that is there."""
     import uvicorn
-
-    # It says in words what it waits for; the client's own lines would only repeat it.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
     class Stopping(uvicorn.Server):
         """Streams never end by themselves: they are ended before the wait for requests under way."""
@@ -70,10 +72,10 @@ def _serve(server: "Server", listener: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         ws="none",
     )
-    Stopping(config).run(sockets=[listener])
+    return Stopping(config)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises `ConfigError` when it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
