@@ -51,10 +51,10 @@ _ALERT_TEXT = """
 ## The alerts that really fired
 
 For churn risk only engaged users are alerted (at least 8 active days, usual gap at most H/4), for an engagement drop those with 15 active
-days. An alert was right when the user then had no active day for H days. *Lead* is how many days earlier it came than the news that a user has been silent for H days; it
-is negative where the alert waits longer than that. Intervals are 95 %, from users drawn anew. A *user-month* is 30 days of one user with an
-active day in them. *Engaged, any day* is the share that churns among engaged users on the cut days, alerted or not. To beat it is the
-least: an alert comes after a silence, and who is silent churns more often.
+days. An alert was right when the user then had no active day for H days. *Lead* is how many days earlier it came than the news that a user
+has been silent for H days; it is negative where the alert waits longer than that. Intervals are 95 %, from users drawn anew. A *user-month*
+is 30 days of one user with an active day in them. *Engaged, any day* is the share that churns among engaged users on the cut days, alerted
+or not. To beat it is the least: an alert comes after a silence, and who is silent churns more often.
 
 """
 
