@@ -8,7 +8,7 @@ import os
 from setuptools import Extension, setup
 
 #: Modules of `streams.core` that are written to be compiled: ordinary Python, and C types in the .pxd beside it.
-COMPILED = ("event", "identity", "panes", "rhythm", "score", "user", "writer")
+COMPILED = ("event", "identity", "lifetime", "panes", "recent", "rhythm", "score", "user", "writer")
 
 #: No fast-math and no fused multiply-add: compiled and interpreted must round alike, on every machine.
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-fast-math", "-w"]  # -w: nobody reads generated C

@@ -3,7 +3,7 @@
 cimport cython
 from libc.math cimport log, pow
 
-cdef long long _DAY_MS, _NEVER_MS, _HORIZON_DAYS
+cdef long long _DAY_MS, _NEVER_MS, _HORIZON_DAYS, _SECANT_STEPS
 cdef double _PC_MAX, _LOG_2
 
 
@@ -29,8 +29,13 @@ cdef class Rhythm:
     @cython.locals(known=cython.double)
     cpdef double churn(self, double r) noexcept
     cpdef double drop(self, double r) noexcept
-    @cython.locals(start_ms=cython.longlong, low=cython.longlong, high=cython.longlong, middle=cython.longlong)
+    @cython.locals(low=cython.longlong, high=cython.longlong, middle=cython.longlong, step=cython.longlong)
     cpdef long long churn_at_ms(self)
+    cdef bint _calm(self, long long after_ms) noexcept
+    @cython.locals(before=cython.double, error_before=cython.double, r=cython.double, error=cython.double)
+    cdef double _guess(self) noexcept
+    @cython.locals(known=cython.double, visits=cython.double)
+    cdef double _solved(self, double r) noexcept
     @cython.locals(days=cython.double, at=cython.longlong)
     cpdef long long drop_at_ms(self)
     @cython.locals(days=cython.double)

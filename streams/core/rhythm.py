@@ -22,6 +22,7 @@ _NEVER_MS: Final = NEVER_MS
 #: Silence longer than this is not looked at for a crossing (100 years).
 _HORIZON_DAYS: Final = 36_500
 _PC_MAX: Final = 40.0
+_SECANT_STEPS: Final = 5
 _LOG_2: Final = log(2.0)
 
 
@@ -147,18 +148,49 @@ class Rhythm:
         """When p0 reaches theta_on, `NEVER_MS` if the user is not one to be alerted. Holds until the next active day."""
         if self.x < self._churn_days or self.gap_days() > self._engaged_gap:
             return _NEVER_MS
-        start_ms = self.last_day * _DAY_MS
         low = _DAY_MS - 1  # on the day itself there is no silence
         high = _HORIZON_DAYS * _DAY_MS
-        if self.churn(high / 86_400_000.0) < self._theta_on:
+        if self._calm(high):
             return _NEVER_MS
+        # The guess is right to a few milliseconds: steps around it that grow, and then halving, cost a handful of looks.
+        middle: int = cython.cast(cython.longlong, self._guess() * 86_400_000.0)
+        step = 1
         while high - low > 1:
-            middle = (low + high) // 2
-            if self.churn(middle / 86_400_000.0) < self._theta_on:
+            if not low < middle < high:
+                middle = (low + high) // 2
+            if self._calm(middle):
                 low = middle
+                middle += step
             else:
                 high = middle
-        return start_ms + high
+                middle -= step
+            step *= 4
+        return self.last_day * _DAY_MS + high
+
+    def _calm(self, after_ms: int) -> bool:
+        """Whether p0 is below theta_on after a silence."""
+        return self.churn(after_ms / 86_400_000.0) < self._theta_on
+
+    def _guess(self) -> float:
+        """About how many days of silence take p0 to theta_on.
+
+        With E held still, p0 = theta has a closed solution F(E). F falls as E grows, so `F(E(r)) = r` has one root: a secant finds it.
+        """
+        before = 0.0
+        error_before = self._solved(before) - before
+        r = max(0.0, before + error_before)
+        for _ in range(_SECANT_STEPS):
+            error = self._solved(r) - r
+            if error == error_before:
+                break
+            before, r, error_before = r, max(0.0, r - error * (r - before) / (error - error_before)), error
+        return min(r, 1.0 * _HORIZON_DAYS)
+
+    def _solved(self, r: float) -> float:
+        """F: the silence after which p0 is theta_on, if E were what it is after `r` days."""
+        known = self._h_2h + self.exposure(self._h_2h, self.tenure(r))
+        visits = log(self._theta_on) / log(known / (known + self._horizon)) - self._r0
+        return self._h_2h * log(self.s_2h / visits) / _LOG_2 if visits > 0.0 else 1.0 * _HORIZON_DAYS
 
     def drop_at_ms(self) -> int:
         """When the drop statistic reaches h_on, `NEVER_MS` before its minimum of active days. Holds until the next active day."""
@@ -168,15 +200,14 @@ class Rhythm:
         if not days < _HORIZON_DAYS:
             return _NEVER_MS
         at: int = cython.cast(cython.longlong, max(days, 1.0) * 86_400_000.0)
+        at = max(at - 2, _DAY_MS)
         # The closed form is right to about a millisecond; the statistic itself decides which one.
         while self.drop(at / 86_400_000.0) < self._h_on:
             at += 1
-        while at > _DAY_MS and self.drop((at - 1) / 86_400_000.0) >= self._h_on:
-            at -= 1
         return self.last_day * _DAY_MS + at
 
     def fade_at_ms(self, edge: float) -> int:
-        """When decay takes the engagement score below `edge`: never late, up to 3 ms early. `NEVER_MS` when it never does."""
+        """When decay takes the engagement score below `edge`: never late, up to 3 ms early. `NEVER_MS` if it never does."""
         if self.points <= 0.0 or not 0.0 < edge < 100.0:
             return _NEVER_MS
         days = self._half_life * log(self.points * (100.0 - edge) / (self._a_ref * edge)) / _LOG_2

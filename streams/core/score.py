@@ -109,7 +109,7 @@ def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: i
     panes.tally(as_of_ms // 60_000)
     out.begin()
     out.raw(b'{"score_id":')
-    out.raw(key[:-1])  # topic names need no escapes
+    out.raw(key[: len(key) - 1])  # without the closing quote; topic names need no escapes
     out.raw(tail)
     out.raw(b'","user_id":')
     out.raw(key)

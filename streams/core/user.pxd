@@ -2,7 +2,9 @@
 
 cimport cython
 
+from streams.core.lifetime cimport Lifetime
 from streams.core.panes cimport Panes
+from streams.core.recent cimport RecentIds
 from streams.core.rhythm cimport Rhythm
 
 cdef long long _SESSION, _REVENUE, _CUSTOM
@@ -10,10 +12,8 @@ cdef int _COUNTED, _DUPLICATE, _LATE
 cdef int _CHURN_ON, _CHURN_OFF, _DROP_ON, _DROP_OFF, _BAND, _EXPIRED
 cdef long long _DAY_MS, _MINUTE_MS, _NEVER_MS
 cdef Py_ssize_t _FIXED, _SAID, _SLOT, _HEADER_MAX, _WORDS_MAX, _EVENT_WORDS, _ROOM_WORDS, _PANES_MIN
-cdef int _VERSION, _TYPES, _LIFE_SHIFT
+cdef int _VERSION, _TYPES
 cdef int _FLAG_SAID, _FLAG_CHURN, _FLAG_DROP, _FLAG_CHURN_FIRING, _FLAG_DROP_FIRING
-cdef long long _LIFE_BIAS
-cdef unsigned long long _LIFE_MASK
 
 
 @cython.final
@@ -28,14 +28,16 @@ cdef class User:
     cdef readonly Rhythm rhythm
     cdef public double[::1] weights
 
-    cdef Py_ssize_t _limit, _ids_limit, _ids_start, _ids_day, _ids_end, _lives
+    cdef Py_ssize_t _limit
+    cdef RecentIds _recent
+    cdef Lifetime _lifetime
     cdef int _bands, _band, _said_band, _firing
     cdef long long _gap_ms, _ttl_ms, _churn_rearm_ms, _drop_rearm_ms, _max_interval_ms, _fingerprint
     cdef long long _churn_at_ms, _drop_at_ms, _churn_due_ms, _drop_due_ms, _band_due_ms, _expiry_ms, _said_ms
     cdef double _theta_off, _h_off, _min_delta, _said_score
     cdef double[::1] _edges, _reals
     cdef long long[::1] _signed, _slots
-    cdef unsigned long long[::1] _image, _ids, _life
+    cdef unsigned long long[::1] _image
 
     @cython.locals(size=cython.Py_ssize_t)
     cpdef load(self, str key, bytes blob)
@@ -65,25 +67,19 @@ cdef class User:
     cpdef dict counts(self, str window, long long at_ms)
     @cython.locals(at=cython.Py_ssize_t)
     cpdef double ces(self, str window, long long at_ms)
-    @cython.locals(i=cython.Py_ssize_t, value=cython.longlong)
     cpdef dict lifetime(self)
     @cython.locals(panes=Panes, total=cython.double, i=cython.Py_ssize_t)
     cpdef double tallied_ces(self, Py_ssize_t window)
-    @cython.locals(i=cython.Py_ssize_t)
-    cdef bint _knows(self, unsigned long long id_hash)
-    @cython.locals(i=cython.Py_ssize_t)
-    cdef void _remember(self, unsigned long long id_hash)
-    @cython.locals(at=cython.Py_ssize_t, i=cython.Py_ssize_t, total=cython.longlong)
     cdef void _count(self, long long minute, unsigned long long type_id, long long value)
     cdef Py_ssize_t _free(self) noexcept
     cdef void _make_room(self)
     @cython.locals(i=cython.Py_ssize_t)
     cdef void _empty(self, str key)
-    @cython.locals(i=cython.Py_ssize_t, head=cython.ulonglong, sizes=cython.ulonglong, flags=cython.int, today=cython.Py_ssize_t, ids=cython.Py_ssize_t, size=cython.Py_ssize_t, panes=Panes, rhythm=Rhythm, at=cython.Py_ssize_t)
+    @cython.locals(i=cython.Py_ssize_t, head=cython.ulonglong, sizes=cython.ulonglong, flags=cython.int, today=cython.Py_ssize_t, ids=cython.Py_ssize_t, size=cython.Py_ssize_t, lives=cython.Py_ssize_t, panes=Panes, rhythm=Rhythm, recent=RecentIds, lifetime=Lifetime, at=cython.Py_ssize_t)
     cdef void _decode(self, Py_ssize_t words)
     @cython.locals(slot=cython.Py_ssize_t)
     cdef Py_ssize_t _decode_slot(self, int rule, Py_ssize_t at, int there)
-    @cython.locals(i=cython.Py_ssize_t, ids=cython.ulonglong, flags=cython.ulonglong, at=cython.Py_ssize_t, today=cython.ulonglong, band=cython.ulonglong, said_band=cython.ulonglong, lives=cython.ulonglong, size=cython.ulonglong, panes=Panes, rhythm=Rhythm, fingerprint=cython.ulonglong)
+    @cython.locals(i=cython.Py_ssize_t, ids=cython.ulonglong, flags=cython.ulonglong, at=cython.Py_ssize_t, today=cython.ulonglong, band=cython.ulonglong, said_band=cython.ulonglong, lives=cython.ulonglong, size=cython.ulonglong, panes=Panes, rhythm=Rhythm, recent=RecentIds, lifetime=Lifetime, fingerprint=cython.ulonglong)
     cdef Py_ssize_t _encode(self)
     @cython.locals(slot=cython.Py_ssize_t)
     cdef Py_ssize_t _encode_slot(self, int rule, Py_ssize_t at)

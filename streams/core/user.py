@@ -22,13 +22,16 @@ from zlib import crc32
 import cython
 import msgspec
 
+from streams.core.facts import Facts, facts_of
+from streams.core.lifetime import Lifetime
 from streams.core.panes import Panes
+from streams.core.recent import RecentIds
 from streams.core.record import NEVER_MS, Fate
 from streams.core.rhythm import Rhythm
 from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
 from streams.errors import ConfigError, StreamsError, UnknownStateVersion
 
-if cython.compiled:
+if cython.compiled:  # pragma: no cover
     from cython.cimports.libc.string import memcpy
 
 __all__ = ["COMPILED", "STATE_VERSION", "Alert", "Facts", "Turn", "User"]
@@ -60,33 +63,6 @@ class Alert(NamedTuple):
     ends_at_ms: int
 
 
-class Facts(NamedTuple):
-    """Everything a score or an alert rests on, at one instant, under the names of SCORING.
-
-    S, E   decayed and possible active days for the half-lives H/4, H, 2H, 4H, at that instant
-    ratio  (S/E at H/4) / (S/E at 4H): recent against usual activity. The documented figure has half-lives of 14 and 112 days; these are the
-           shortest and the longest that are kept, 7.5 and 120 days at H = 30
-    """
-
-    first_day: int
-    last_day: int
-    x: int
-    m: float
-    lam: float
-    r_days: float
-    tenure_days: float
-    S: tuple[float, float, float, float]
-    E: tuple[float, float, float, float]
-    p0: float
-    drop: float
-    pc: float
-    cus: float
-    ratio: float
-    P: float
-    A: float
-    lifetime: dict[int, int]
-
-
 _json = msgspec.json.Encoder().encode
 _NAMES: Final = tuple(WINDOWS)
 _SESSION, _REVENUE, _CUSTOM = SESSION, REVENUE, CUSTOM
@@ -101,7 +77,7 @@ _VERSION: Final = STATE_VERSION
 #   2  newest_ms   3  entry_ms   4  churn crossing   5  drop crossing   6  last partition, last topic (8)   7  last offset
 #   8  truncated_day   9  first_day   10  last_day   11  x   12..21  points wday s_q s_h s_2h s_4h gm gw cus pc
 # then, by flag: what was last emitted (score, time) and the two alerts (partition and topic, offset, starts, ends);
-# then ids (oldest first), lifetime counters (type in the top 8 bits, count plus 2**55 below) and panes.
+# then ids, lifetime counters and panes, each as its module has them.
 _FIXED: Final = 22
 _SAID: Final = 2
 _SLOT: Final = 4
@@ -116,10 +92,6 @@ _TYPES: Final = 256
 _PANES_MIN: Final = 256 + _ROOM_WORDS
 
 _FLAG_SAID, _FLAG_CHURN, _FLAG_DROP, _FLAG_CHURN_FIRING, _FLAG_DROP_FIRING = 1, 2, 4, 8, 16
-
-_LIFE_SHIFT: Final = 56
-_LIFE_BIAS: Final = 1 << 55
-_LIFE_MASK: Final = (1 << 56) - 1
 
 
 class User:
@@ -157,18 +129,13 @@ class User:
     _drop_due_ms: int
     _band_due_ms: int
     _expiry_ms: int
-    _ids_start: int
-    _ids_day: int
-    _ids_end: int
-    _lives: int
 
     def __init__(self, rules: Rules) -> None:
         scoring, churn, drop, emit = rules.scoring, rules.churn, rules.drop, rules.emit
         self._limit = scoring.state_bytes // 8
-        self._ids_limit = scoring.dedup_ids
-        if self._ids_limit < 1:
+        if scoring.dedup_ids < 1:
             raise ConfigError("at least one id must be remembered", file="scoring.yaml", path="dedup_ids")
-        least = _HEADER_MAX + self._ids_limit + _TYPES + _PANES_MIN
+        least = _HEADER_MAX + scoring.dedup_ids + _TYPES + _PANES_MIN
         if not least <= self._limit <= _WORDS_MAX:
             raise ConfigError(f"must be {8 * least} to {8 * _WORDS_MAX} bytes", file="scoring.yaml", path="state_bytes")
         self.rules = rules
@@ -192,8 +159,8 @@ class User:
         self._image = image
         self._signed = memoryview(image).cast("B").cast("q")
         self._reals = memoryview(image).cast("B").cast("d")
-        self._ids = array("Q", bytes(8 * _WORDS_MAX))
-        self._life = array("Q", bytes(8 * _TYPES))
+        self._recent = RecentIds(scoring.dedup_ids, _WORDS_MAX)
+        self._lifetime = Lifetime()
         self._slots = array("q", bytes(8 * 10))
         self._empty("")
 
@@ -236,7 +203,7 @@ class User:
         day = at_ms // _DAY_MS
         if newest_ms >= 0 and day < self.panes.oldest_day():
             return _LATE
-        if self._knows(id_hash):
+        if self._recent.knows(id_hash):
             return _DUPLICATE
         if self._free() < _EVENT_WORDS:
             self._make_room()
@@ -254,11 +221,10 @@ class User:
         weight = self.weights[type_id]
         if weight > 0.0:
             if self.rhythm.visit(day, weight):
-                self._ids_start = self._ids_day
-                self._ids_day = self._ids_end
+                self._recent.new_day()
                 self._cross()
             self._band = max(self._band, self.band(self.newest_ms))
-        self._remember(id_hash)
+        self._recent.remember(id_hash)
         if self._firing:
             self._come_back()
         self._settle()
@@ -424,85 +390,22 @@ class User:
 
     def lifetime(self) -> dict[int, int]:
         """Type id -> count since the user's first event; `SESSION` and `REVENUE` are types too."""
-        counts: dict[int, int] = {}
-        for i in range(self._lives):
-            value = (self._life[i] & _LIFE_MASK) - _LIFE_BIAS
-            counts[self._life[i] >> _LIFE_SHIFT] = value
-        return counts
+        return self._lifetime.counts()
 
     def facts(self, at_ms: int) -> Facts:
         """What the score and the alerts rest on, as of `at_ms`."""
-        rhythm: Rhythm = self.rhythm
-        r: float = rhythm.silence(at_ms)
-        tenure: float = rhythm.tenure(r)
-        horizon: float = self.rules.churn.horizon_days
-        half_lives = (horizon / 4, horizon, 2 * horizon, 4 * horizon)
-        sums = (rhythm.s_q, rhythm.s_h, rhythm.s_2h, rhythm.s_4h)
-        s_q, s_h, s_2h, s_4h = [s * 2.0 ** (-r / h) for s, h in zip(sums, half_lives, strict=True)]
-        e_q, e_h, e_2h, e_4h = [rhythm.exposure(h, tenure) for h in half_lives]
-        return Facts(
-            first_day=rhythm.first_day,
-            last_day=rhythm.last_day,
-            x=rhythm.x,
-            m=rhythm.gap_days(),
-            lam=rhythm.rate(),
-            r_days=r,
-            tenure_days=tenure,
-            S=(s_q, s_h, s_2h, s_4h),
-            E=(e_q, e_h, e_2h, e_4h),
-            p0=self.churn(at_ms),
-            drop=self.drop(at_ms),
-            pc=rhythm.pc,
-            cus=rhythm.cus,
-            ratio=(s_q / e_q) / (s_4h / e_4h) if s_4h > 0.0 else 0.0,
-            P=rhythm.points,
-            A=rhythm.decayed(at_ms),
-            lifetime=self.lifetime(),
-        )
+        return facts_of(self.rhythm, self.rules.churn.horizon_days, at_ms, self.lifetime())
 
-    # -- ids, counters, room ------------------------------------------------------------------------------------------
-
-    def _knows(self, id_hash: int) -> bool:
-        if not cython.compiled:
-            return id_hash in self._ids[self._ids_start : self._ids_end]
-        for i in range(self._ids_start, self._ids_end):  # noqa: SIM110  (a generator is no C loop)
-            if self._ids[i] == id_hash:
-                return True
-        return False
-
-    def _remember(self, id_hash: int) -> None:
-        """`id_hash` is the youngest of at most `dedup_ids` ids. They wander through the array and are moved to its beginning at its end."""
-        if self._ids_end - self._ids_start >= self._ids_limit:
-            self._ids_start += 1
-            self._ids_day = max(self._ids_day, self._ids_start)
-        if self._ids_end == _WORDS_MAX:
-            for i in range(self._ids_start, self._ids_end):
-                self._ids[i - self._ids_start] = self._ids[i]
-            self._ids_day -= self._ids_start
-            self._ids_end -= self._ids_start
-            self._ids_start = 0
-        self._ids[self._ids_end] = id_hash
-        self._ids_end += 1
+    # -- counters, room ------------------------------------------------------------------------------------------
 
     def _count(self, minute: int, type_id: int, value: int) -> None:
         """`value` is in the panes and in the lifetime counter of the type."""
-        at = 0
         self.panes.add(minute, type_id, value)
-        while at < self._lives and self._life[at] >> _LIFE_SHIFT < type_id:
-            at += 1
-        if at == self._lives or self._life[at] >> _LIFE_SHIFT != type_id:
-            for i in range(self._lives, at, -1):
-                self._life[i] = self._life[i - 1]
-            self._life[at] = type_id << _LIFE_SHIFT | _LIFE_BIAS
-            self._lives += 1
-        total = (self._life[at] & _LIFE_MASK) - _LIFE_BIAS + value
-        if not -_LIFE_BIAS <= total < _LIFE_BIAS:
-            raise OverflowError("a lifetime counter is full")
-        self._life[at] = type_id << _LIFE_SHIFT | (total + _LIFE_BIAS)
+        self._lifetime.add(type_id, value)
 
     def _free(self) -> int:
         """Words that the state may still grow by."""
-        return self._limit - _HEADER_MAX - (self._ids_end - self._ids_start) - self._lives - self.panes.size
+        return self._limit - _HEADER_MAX - self._recent.size() - self._lifetime.size - self.panes.size
 
     def _make_room(self) -> None:
         self.panes.shrink(max(0, self.panes.size + self._free() - _ROOM_WORDS))
@@ -517,7 +420,8 @@ class User:
         self.turns = self.turn_ms = 0
         self._said_score = 0.0
         self._said_band = self._band = self._firing = 0
-        self._ids_start = self._ids_day = self._ids_end = self._lives = 0
+        self._recent.clear()
+        self._lifetime.size = 0
         for i in range(10):
             self._slots[i] = -1 if i % 5 > 2 else 0
         self.panes.clear()
@@ -526,7 +430,7 @@ class User:
 
     def _decode(self, words: int) -> None:
         """The first `words` words of the image are this user."""
-        rhythm, panes = self.rhythm, self.panes
+        rhythm, panes, recent, lifetime = self.rhythm, self.panes, self._recent, self._lifetime
         head = self._image[0]
         sizes = self._image[1]
         today = head >> 48
@@ -536,7 +440,7 @@ class User:
         at = _FIXED
         self._band, self._said_band = head >> 16 & 255, head >> 24 & 255
         self._band = min(self._band, self._bands)
-        self._lives = sizes & 65535
+        lives = sizes & 65535
         self.newest_ms, self.entry_ms = self._signed[2], self._signed[3]
         self._churn_at_ms, self._drop_at_ms = self._signed[4], self._signed[5]
         self.last_topic, self.last_partition = self._signed[6] & 255, self._signed[6] >> 8
@@ -553,16 +457,16 @@ class User:
         self._firing = flags >> 3 & 3
         at = self._decode_slot(0, at, flags & _FLAG_CHURN)
         at = self._decode_slot(1, at, flags & _FLAG_DROP)
-        if at + ids + self._lives + size != words or self._lives > _TYPES:
+        if at + ids + lives + size != words or lives > _TYPES:
             raise StreamsError(f"a state is damaged: its parts do not make {words} words")
         for i in range(ids):
-            self._ids[i] = self._image[at + i]
+            recent.ids[i] = self._image[at + i]
         at += ids
-        self._ids_start, self._ids_end = max(0, ids - self._ids_limit), ids
-        self._ids_day = max(self._ids_start, ids - today)
-        for i in range(self._lives):
-            self._life[i] = self._image[at + i]
-        at += self._lives
+        recent.restore(ids, today)
+        for i in range(lives):
+            lifetime.entries[i] = self._image[at + i]
+        lifetime.size = lives
+        at += lives
         for i in range(size):
             panes.entries[i] = self._image[at + i]
         panes.restore(size, self.newest_ms // _MINUTE_MS if self.newest_ms >= 0 else -1, self._signed[8])
@@ -582,8 +486,8 @@ class User:
 
     def _encode(self) -> int:
         """This user is in the image; returns the number of words."""
-        rhythm, panes = self.rhythm, self.panes
-        ids = self._ids_end - self._ids_start
+        rhythm, panes, recent, lifetime = self.rhythm, self.panes, self._recent, self._lifetime
+        ids = recent.size()
         flags = self._firing << 3
         at = _FIXED
         self._signed[2], self._signed[3] = self.newest_ms, self.entry_ms
@@ -604,19 +508,19 @@ class User:
         if self._slots[8] >= 0:
             flags |= _FLAG_DROP
             at = self._encode_slot(1, at)
-        for i in range(self._ids_start, self._ids_end):
-            self._image[at] = self._ids[i]
+        for i in range(recent.start, recent.end):
+            self._image[at] = recent.ids[i]
             at += 1
-        for i in range(self._lives):
-            self._image[at] = self._life[i]
+        for i in range(lifetime.size):
+            self._image[at] = lifetime.entries[i]
             at += 1
         for i in range(panes.size):
             self._image[at] = panes.entries[i]
             at += 1
-        today = self._ids_end - self._ids_day
+        today = recent.end - recent.day
         band = self._band
         said_band = self._said_band
-        lives = self._lives
+        lives = lifetime.size
         size = panes.size
         fingerprint = self._fingerprint
         self._image[0] = _VERSION | flags << 8 | band << 16 | said_band << 24 | ids << 32 | today << 48
@@ -634,12 +538,12 @@ class User:
         """The first `size` bytes of the image are `blob`."""
         if not cython.compiled:
             memoryview(self._image).cast("B")[:size] = blob
-        else:
+        else:  # pragma: no cover
             memcpy(cython.address(self._image[0]), cython.cast(cython.p_char, blob), size)
 
     def _write(self, words: int) -> bytes:
         """The first `words` words of the image."""
         if not cython.compiled:
             return self._image[:words].tobytes()
-        image: bytes = cython.cast(cython.p_char, cython.address(self._image[0]))[: 8 * words]
-        return image
+        image: bytes = cython.cast(cython.p_char, cython.address(self._image[0]))[: 8 * words]  # pragma: no cover
+        return image  # pragma: no cover

@@ -3,7 +3,7 @@
 
 import cython
 
-if cython.compiled:
+if cython.compiled:  # pragma: no cover
     from cython.cimports.libc.string import memcpy
 
 __all__ = ["Writer"]
@@ -33,7 +33,7 @@ class Writer:
             self._grow(length)
         if not cython.compiled:
             self._text[self.size : self.size + length] = piece
-        elif length:
+        elif length:  # pragma: no cover
             memcpy(cython.address(self._text[self.size]), cython.cast(cython.p_char, piece), length)
         self.size += length
 
@@ -81,8 +81,8 @@ class Writer:
         """The text."""
         if not cython.compiled:
             return bytes(self._text[: self.size])
-        text: bytes = cython.cast(cython.p_char, cython.address(self._text[0]))[: self.size]
-        return text
+        text: bytes = cython.cast(cython.p_char, cython.address(self._text[0]))[: self.size]  # pragma: no cover
+        return text  # pragma: no cover
 
     def _grow(self, length: int) -> None:
         text = memoryview(bytearray(2 * (self.size + length)))

@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.core.record import Fate
-from streams.core.rules import DAY_MS, REVENUE, SESSION, Scoring
+from streams.core.record import NEVER_MS, Fate
+from streams.core.rules import DAY_MS, REVENUE, SESSION, Churn, Scoring
 from streams.core.score import ScoreRecord, score_record
 from streams.core.user import Turn, User
 from tests.histories import ADDED, EMAIL, ORDER, VIEW, at, fresh, make_rules
@@ -237,3 +237,26 @@ def test_a_score_record_is_what_the_encoder_makes_of_it(sent: list[Sent]) -> Non
     assert (record.sessions_30d, record.revenue_30d_minor) == tuple(
         user.counts("30d", as_of_ms).get(kind, 0) for kind in (SESSION, REVENUE)
     )
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.integers(1, 40), max_size=60),
+    st.sampled_from([0.05, 0.1, 0.3, 0.5, 0.8, 0.9, 0.95]),
+    st.sampled_from([7.0, 30.0, 90.0]),
+)
+def test_the_churn_crossing_is_the_first_millisecond_at_the_threshold(gaps: list[int], theta: float, horizon: float) -> None:
+    """For any rhythm, threshold and horizon, and after the last active day; never only where a hundred years do not reach it."""
+    churn = Churn(theta_on=theta, theta_off=theta / 2, min_active_days=1, engaged_gap_days=1e9, horizon_days=horizon)
+    user = fresh(make_rules(churn=churn))
+    day = 0
+    for number, gap in enumerate([*gaps, 1]):
+        user.fold(ADDED, at(day), number, 0, 0, 3, number)
+        day += gap
+    crossing_ms, century_ms = user.rhythm.churn_at_ms(), user.newest_ms + 36_500 * DAY_MS
+    if crossing_ms == NEVER_MS:
+        assert user.churn(century_ms) < theta
+    else:
+        midnight_ms = (user.newest_ms // DAY_MS + 1) * DAY_MS
+        assert user.churn(crossing_ms) >= theta
+        assert crossing_ms == midnight_ms or (crossing_ms > midnight_ms and user.churn(crossing_ms - 1) < theta)

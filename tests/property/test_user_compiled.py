@@ -16,7 +16,7 @@ from streams.core.rules import DAY_MS, EventType, Rules, Scoring
 from tests.histories import at, make_rules
 
 #: In the order in which they import each other.
-MODULES = ("panes", "rhythm", "writer", "user", "score")
+MODULES = ("panes", "rhythm", "recent", "lifetime", "facts", "writer", "user", "score")
 CORE = Path(__file__).resolve().parents[2] / "streams" / "core"
 
 

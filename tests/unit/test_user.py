@@ -196,6 +196,13 @@ def test_a_window_is_its_panes_up_to_now(window: str, in_ms: int, out_ms: int | 
     assert user.ces(window, now) == 13.0
 
 
+def test_what_comes_after_the_instant_is_not_in_the_window() -> None:
+    user = fresh()
+    user.fold(VIEW, at(0), 1, 0, 0, 3, 1)
+    user.fold(ADDED, at(0) + MINUTE_MS, 2, 0, 0, 3, 2)
+    assert user.counts("5m", at(0)) == {SESSION: 1, VIEW: 1}
+
+
 def test_a_sum_of_nothing_is_left_out() -> None:
     """An order and its refund leave no revenue."""
     user = fresh()

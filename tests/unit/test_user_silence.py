@@ -3,7 +3,7 @@
 import pytest
 
 from streams.core.record import NEVER_MS, Fate
-from streams.core.rules import DAY_MS, Churn, Drop, Scoring
+from streams.core.rules import DAY_MS, Churn, Drop, Rules, Scoring
 from streams.core.user import Alert, Turn, User
 from tests.histories import ADDED, DAY_ZERO, EMAIL, VIEW, at, fresh, history, make_rules
 
@@ -124,8 +124,8 @@ def test_one_silence_one_alert() -> None:
 @pytest.mark.parametrize(
     ("rules", "off", "rule"), [(CHURN_ONLY, Turn.CHURN_OFF, 0), (make_rules(churn=NO_CHURN, scoring=NO_BANDS), Turn.DROP_OFF, 1)]
 )
-def test_a_visit_resolves_the_alert_and_keeps_its_name(rules: object, off: int, rule: int) -> None:
-    user = history(fresh(rules), DAILY)  # type: ignore[arg-type]
+def test_a_visit_resolves_the_alert_and_keeps_its_name(rules: Rules, off: int, rule: int) -> None:
+    user = history(fresh(rules), DAILY)
     [(_, starts_ms)] = silent(user, 200)
     opened = user.alert(rule).opened
     history(user, [200.25])
@@ -135,15 +135,27 @@ def test_a_visit_resolves_the_alert_and_keeps_its_name(rules: object, off: int, 
     assert user.alert(rule) == Alert(firing=False, opened=opened, starts_at_ms=starts_ms, ends_at_ms=user.newest_ms)
 
 
-def test_rest_outlasts_the_crossing() -> None:
-    """Silence crosses again while a resolved alert rests: the next one begins when the rest is over."""
-    rules = make_rules(churn=NO_CHURN, drop=Drop(rearm_days=30.0), scoring=NO_BANDS)
+@pytest.mark.parametrize(
+    ("rules", "on", "rule"),
+    [
+        (make_rules(churn=NO_CHURN, drop=Drop(rearm_days=60.0), scoring=NO_BANDS), Turn.DROP_ON, 1),
+        (make_rules(churn=Churn(theta_on=0.1, theta_off=0.09, rearm_days=220.0), drop=NO_DROP, scoring=NO_BANDS), Turn.CHURN_ON, 0),
+    ],
+)
+def test_rest_outlasts_the_crossing(rules: Rules, on: int, rule: int) -> None:
+    """Silence crosses again while a resolved alert rests: the next one begins when the rest is over, also after a dump and a load."""
     user = history(fresh(rules), range(40))
-    [(_, _)] = silent(user, 60)
-    history(user, range(60, 80))
-    ends_ms = user.alert(1).ends_at_ms
+    assert [turn for turn, _ in silent(user, 150)] == [on]
+    history(user, range(150, 200))
+    ends_ms = user.alert(rule).ends_at_ms
     assert ends_ms > 0
-    assert silent(user, 130) == [(Turn.DROP_ON, ends_ms + 30 * DAY_MS)]
+    user.load("ann", user.dump())
+    [(turn, turn_ms)] = silent(user, 500)
+    assert (turn, turn_ms) == (on, ends_ms + rules_rest_ms(rules, rule))
+
+
+def rules_rest_ms(rules: Rules, rule: int) -> int:
+    return round((rules.churn, rules.drop)[rule].rearm_days * DAY_MS)
 
 
 def test_an_email_to_a_silent_user_resolves_nothing() -> None:
@@ -200,11 +212,13 @@ def test_due_may_be_early_and_moves_on() -> None:
     assert user.turn(user.due_ms) == Turn.BAND
 
 
-def test_a_band_that_begins_at_nothing_is_never_left() -> None:
-    rules = make_rules(churn=NO_CHURN, drop=NO_DROP, scoring=Scoring(bands=(0.0, 1e-300), band_names=("a", "b", "c")))
-    user = history(fresh(rules), [0])
-    assert user.band(at(0)) == 2
-    assert user.due_ms < at(400) or silent(user, 399) == []
+@pytest.mark.parametrize("edge", [0.0, 1e-300])
+def test_a_band_that_begins_at_nothing_is_never_left(edge: float) -> None:
+    """Decay alone reaches no zero, and the rest not within a hundred years."""
+    scoring = Scoring(bands=(edge,), band_names=("none", "all"), half_life_days=400.0)
+    user = history(fresh(make_rules(churn=NO_CHURN, drop=NO_DROP, scoring=scoring)), [0])
+    assert user.band(at(0)) == 1
+    assert user.due_ms == at(400)
 
 
 # -- expiry --------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def test_a_new_user_comes_back_as_a_new_user() -> None:
 
 
 def test_everything_comes_back() -> None:
-    """Both alerts (one resolved, one firing), what was emitted, the entry of the queue, ids, counters and panes."""
+    """An alert that is firing, what was emitted, the entry of the queue, ids, counters and panes."""
     user = history(fresh(), range(20))
     while user.turn(at(60)):
         pass
@@ -49,6 +49,15 @@ def test_everything_comes_back() -> None:
     assert after.counts("30d", at(60)) == user.counts("30d", at(60))
     assert after.emission(at(60)) == 0
     assert after.fold(VIEW, at(60), 1_000_021, 0, 0, 3, 22) == Fate.DUPLICATE
+
+
+def test_both_alerts_come_back() -> None:
+    user = history(fresh(), range(20))
+    while user.turn(at(200)):
+        pass
+    after = reloaded(user)
+    assert (after.alert(0).firing, after.alert(1).firing) == (True, True)
+    assert (after.alert(0), after.alert(1), after.dump()) == (user.alert(0), user.alert(1), user.dump())
 
 
 def test_one_scratch_user_holds_nothing_of_the_user_before() -> None:
@@ -167,6 +176,13 @@ def test_a_full_state_gives_up_the_oldest_days_last_and_says_so() -> None:
     after = reloaded(user)
     assert after.panes.truncated_day == user.panes.truncated_day
     assert after.dump() == user.dump()
+
+
+def test_room_that_is_there_costs_nothing() -> None:
+    user = history(fresh(), [0, 0.001])
+    before = list(user.panes.entries[: user.panes.size])
+    user.panes.shrink(user.panes.size)
+    assert list(user.panes.entries[: user.panes.size]) == before
 
 
 def test_a_single_minute_of_every_type_fits() -> None:
