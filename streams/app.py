@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from streams import __version__
 from streams.core.record import Outcome, Plan
-from streams.errors import StreamsError
+from streams.errors import ConfigError, StreamsError
 from streams.flow import Flow, Reading
 from streams.settings import Settings
 from streams.shell.credentials import faust_credentials
@@ -24,6 +24,7 @@ from streams.shell.engine import StreamsApp, new_app
 from streams.shell.faults import faulty_fold, faulty_publisher, faulty_store, reach_from
 from streams.shell.fetching import FetchSettings
 from streams.shell.hosting import Host
+from streams.shell.inspection import redis_set_up
 from streams.shell.lane import Lane, LaneSettings
 from streams.shell.lanes import WorkerLanes
 from streams.shell.meta import claim_meta
@@ -157,12 +158,14 @@ async def _app(settings: Settings, host: Host) -> AsyncIterator[faust.App]:
 
 
 async def _claim(redis: Redis, settings: Settings) -> None:
-    """Redis agrees with the settings on partitions and event ids; waits while there is no Redis."""
+    """Redis keeps what it is given, and agrees with the settings on partitions and event ids; waits while there is no Redis."""
     from redis.exceptions import ConnectionError, TimeoutError
 
     waiting = False
     while True:
         try:
+            for finding in redis_set_up(settings, await redis.info()):
+                raise ConfigError(f"{finding.text}. {finding.fix}", file=finding.where)
             await claim_meta(redis, settings)
             return
         except (ConnectionError, TimeoutError, OSError) as problem:

@@ -139,8 +139,10 @@ class MemoryStore:
 
 
 def _copy(head: Head, **fields: object) -> Head:
-    """A head that shares no dict with `head`, so that a caller cannot change what is stored."""
-    return msgspec.structs.replace(head, positions=dict(head.positions), guards=dict(head.guards), fates=dict(head.fates), **fields)
+    """A head that shares no dict with `head`, so that a caller cannot change what is stored; positions are sorted, as in Redis."""
+    return msgspec.structs.replace(
+        head, positions=dict(sorted(head.positions.items())), guards=dict(head.guards), fates=dict(head.fates), **fields
+    )
 
 
 def _update(stored: dict[str, T], changes: Mapping[str, T | None]) -> None:

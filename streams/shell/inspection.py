@@ -13,7 +13,7 @@ from streams.settings import Settings, TopicSpec
 from streams.shell.meta import changed_meaning, differing_partitions, read_meta
 from streams.shell.topics import admin_of, topic_config
 
-__all__ = ["check_services"]
+__all__ = ["check_services", "redis_set_up"]
 
 #: Functions that the scripts use are there since this version.
 _REDIS: Final = (6, 2)
@@ -35,14 +35,15 @@ async def _redis(settings: Settings) -> list[Finding]:
         partitions, meanings = await read_meta(client, settings.rules.app_id)
     finally:
         await client.aclose()
-    findings = [*_redis_set_up(settings, info)]
+    findings = [*redis_set_up(settings, info)]
     for error in (differing_partitions(settings.rules, partitions), changed_meaning(settings.rules.catalogue, meanings)):
         if error is not None:
             findings.append(Finding("error", error.file, f"{error.path}: {error.message}", "Change it back, or take another app_id."))
     return findings or [Finding("ok", "Redis", f"{info['redis_version']} at {settings.redis_place} keeps what it is given")]
 
 
-def _redis_set_up(settings: Settings, info: Mapping[str, Any]) -> Iterator[Finding]:
+def redis_set_up(settings: Settings, info: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong with a Redis of which `INFO` says this: it would forget users."""
     version = str(info["redis_version"])
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < _REDIS:

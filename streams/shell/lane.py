@@ -123,8 +123,11 @@ class Lane:
 
     async def _follow(self) -> None:
         """Fetching goes on where the head says."""
-        epoch = await self._source.seek(self._head.positions)
-        self._buffer = self.buffer_class(self._head.positions, epoch)
+        # In the order of the rules, not of whatever spelled the head: it decides between records of equal append times.
+        at = self._head.positions
+        positions = {topic: at[topic] for topic in self._flow.rules.topics.inputs if topic in at}
+        epoch = await self._source.seek(positions)
+        self._buffer = self.buffer_class(positions, epoch)
         self._compared_ms = self._clock.now_ms()
 
     async def _step_or_wait(self) -> None:
