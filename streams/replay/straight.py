@@ -106,7 +106,7 @@ class _Run:
         self.report = StraightReport(fates=dict.fromkeys(FATES, 0), alerts={rule: AlertCounts() for rule in _RULES})
         self._rules = msgspec.structs.replace(rules, partitions=1)
         self._user = User(self._rules)
-        self._flow = Flow(self._rules, self._user)
+        self._flow = Flow(self._rules)
         self._topics = {"clickstream": rules.topics.clickstream, "campaigns": rules.topics.campaigns}
         self._head = Head(0, "straight", 0, dict.fromkeys(self._topics.values(), 0), None, 0, "event", {}, {})
         self._users: dict[str, bytes | None] = {}
