@@ -11,7 +11,7 @@ from setuptools import Extension, setup
 COMPILED = ("event", "identity", "lifetime", "panes", "recent", "rhythm", "score", "user", "writer")
 
 #: No fast-math and no fused multiply-add: compiled and interpreted must round alike, on every machine.
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-fast-math", "-w"]  # -w: nobody reads generated C
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-fast-math", "-g0", "-w"]  # -w: nobody reads generated C
 
 
 def extensions() -> list[Extension]:
