@@ -1,14 +1,14 @@
 """Every error that we raise, as one tree.
 
-    StreamsError                 exit 1   a bug, or anything without a better answer
-    ├── ConfigError              exit 2   a file or flag is wrong: says which file and path
-    ├── UnknownStateVersion      exit 2   Redis holds states that a newer release wrote
-    ├── Unavailable              exit 3   Kafka or Redis cannot be reached (commands only: the worker waits)
-    ├── MissingHistory           exit 4   the log no longer holds what the state needs
-    ├── DeadRateExceeded         exit 1   a rule raises so often that the rule must be wrong
-    └── Interrupted              inside   signals between the lane and its store, never seen by a user
-        ├── Fenced                        another owner, revision or plan is in the head: open again
-        └── ReplyLost                     a write was sent and its answer never came: look at the head
+StreamsError                 exit 1   a bug, or anything without a better answer
+├── ConfigError              exit 2   a file or flag is wrong: says which file and path
+├── UnknownStateVersion      exit 2   Redis holds states that a newer release wrote
+├── Unavailable              exit 3   Kafka or Redis cannot be reached (commands only: the worker waits)
+├── MissingHistory           exit 4   the log no longer holds what the state needs
+├── DeadRateExceeded         exit 1   a rule raises so often that the rule must be wrong
+└── Interrupted              inside   signals between the lane and its store, never seen by a user
+    ├── Fenced                        another owner, revision or plan is in the head: open again
+    └── ReplyLost                     a write was sent and its answer never came: look at the head
 """
 
 __all__ = [

@@ -32,7 +32,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class AlertRecord(msgspec.Struct, frozen=True):
-    """The record on the alerts topic, field by field as WIRE names them."""
+    """The record on the alerts topic, field by field as docs/wire.md names them."""
 
     alert_id: str
     fingerprint: str
@@ -183,7 +183,7 @@ def clears_when(facts: Facts, rules: Rules, rule: int) -> str:
 
 
 def _p0(rules: Rules, s: float, tenure_days: float) -> float:
-    """Churn probability of SCORING section 4 for a decayed visit count `s` (half-life 2H) and a tenure."""
+    """Churn probability of docs/scoring.md for a decayed visit count `s` (half-life 2H) and a tenure."""
     horizon, half_life = rules.churn.horizon_days, 2 * rules.churn.horizon_days
     exposure = (1 - 2.0 ** (-max(tenure_days, 1.0) / half_life)) / (1 - 2.0 ** (-1.0 / half_life))
     return float(((half_life + exposure) / (half_life + exposure + horizon)) ** (rules.churn.r0 + s))

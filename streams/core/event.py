@@ -1,7 +1,7 @@
 # cython: annotation_typing=False
 """Records of the log become events, or the reason why not: names, ids, clocks and amounts are settled here and nowhere else.
 
-Spelling of the input (WIRE.md, DESIGN.md 11): Segment's `track`, `page`, `screen`, `identify`, `alias` and `group`. A campaign event is
+Spelling of the input (docs/wire.md): Segment's `track`, `page`, `screen`, `identify`, `alias` and `group`. A campaign event is
 a `track` whose `event` is a name of the catalogue (`Email Opened`), or a verb (`open`) with the channel beside it or in
 `context.channel`. The short form leaves out the type:
 
@@ -224,7 +224,7 @@ class Decoder:
         return _Kind(entry, machine, self._unknown_id, self._names.is_verb(event))
 
     def _when(self, timestamp: _Moment, sent_at: _Moment, received_at: _Moment, appended_ms: int, event_clock: bool) -> int | Rejected:
-        """Event time: `timestamp`, less what the sender's clock is ahead of ours; else `receivedAt`, else append time (WIRE.md)."""
+        """Event time: `timestamp`, less what the sender's clock is ahead of ours; else `receivedAt`, else append time (docs/wire.md)."""
         at_ms = appended_ms
         at = "$.timestamp"
         if timestamp is not None:

@@ -8,7 +8,7 @@ __all__ = ["Facts", "facts_of"]
 
 
 class Facts(NamedTuple):
-    """Everything a score or an alert rests on, at one instant, under the names of SCORING.
+    """Everything a score or an alert rests on, at one instant, under the names of docs/scoring.md.
 
     S, E   decayed and possible active days for the half-lives H/4, H, 2H, 4H, at that instant
     ratio  (S/E at H/4) / (S/E at 4H): recent against usual activity. The documented figure has half-lives of 14 and 112 days; these are the

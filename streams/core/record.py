@@ -92,7 +92,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """Why a record could not become an event. `reason` is one of WIRE's closed set, `at` a JSON path, never a value."""
+    """Why a record could not become an event. `reason` is one of the closed set of docs/wire.md, `at` a JSON path, never a value."""
 
     reason: str
     at: str = ""

@@ -121,7 +121,7 @@ class Limits(_Frozen, frozen=True):
 
 
 class Scoring(_Frozen, frozen=True):
-    """Engagement score: SCORING section 3. `bands` are the rising lower edges of the bands named by `band_names` (one more name)."""
+    """Engagement score: docs/scoring.md. `bands` are the rising lower edges of the bands named by `band_names` (one more name)."""
 
     half_life_days: float = 28.0
     a_ref: float = 5.0
@@ -134,7 +134,7 @@ class Scoring(_Frozen, frozen=True):
 
 
 class Churn(_Frozen, frozen=True):
-    """Churn probability and its alert: SCORING section 4. Alerted are users with m <= engaged_gap_days and x >= min_active_days."""
+    """Churn probability and its alert: docs/scoring.md. Alerted are users with m <= engaged_gap_days and x >= min_active_days."""
 
     horizon_days: float = 30.0
     m0_days: float = 7.0
@@ -147,7 +147,7 @@ class Churn(_Frozen, frozen=True):
 
 
 class Drop(_Frozen, frozen=True):
-    """Engagement drop of one user: SCORING section 5 (Poisson CUSUM)."""
+    """Engagement drop of one user: docs/scoring.md (Poisson CUSUM)."""
 
     rho: float = 0.25
     h_on: float = 4.8
@@ -157,7 +157,7 @@ class Drop(_Frozen, frozen=True):
 
 
 class Emit(_Frozen, frozen=True):
-    """When a score leaves: WIRE, "Emission"."""
+    """When a score leaves: docs/wire.md, "score"."""
 
     mode: Literal["meaningful", "step", "event"] = "meaningful"
     min_delta: float = 1.0
@@ -166,7 +166,7 @@ class Emit(_Frozen, frozen=True):
 
 
 class Alerts(_Frozen, frozen=True):
-    """How loud an alert is: severity = steps reached on the risk ladder + steps reached on the value ladder (SCORING section 6).
+    """How loud an alert is: severity = steps reached on the risk ladder + steps reached on the value ladder.
 
     risk_steps   churn probabilities; each one reached raises the severity by one
     value_steps_minor   revenue of the last 30 days in minor units; each one reached raises value band and severity by one

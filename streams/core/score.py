@@ -51,7 +51,7 @@ class Contribution(msgspec.Struct, frozen=True, gc=False):
 
 
 class ScoreRecord(msgspec.Struct, frozen=True, gc=False):
-    """The record on the scores topic, field by field as WIRE names them."""
+    """The record on the scores topic, field by field as docs/wire.md names them."""
 
     score_id: str
     user_id: str

@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The last line, as WIRE.md spells it. `read` counts all input topics and equals `sum`; alerts are those of the live part."""
+    """The last line, as docs/wire.md spells it. `read` counts all input topics and equals `sum`; alerts are those of the live part."""
 
     read: int
     fates: dict[str, int]

@@ -1,6 +1,6 @@
 """Silent users whose alerts fall due one after the other, from the end of the history on: so that a demo has something to show.
 
-An alert about silence fires at an instant that the user's own rhythm decides (SCORING.md 4 and 5). `aim` draws rhythms, works out
+An alert about silence fires at an instant that the user's own rhythm decides (docs/scoring.md). `aim` draws rhythms, works out
 when a silence after each of their days would cross the threshold, and keeps for every slot of `every_s` seconds one user whose
 crossing falls into it. The days are then put where the crossing needs them: a crossing `r` days after the last visit hits an instant
 when the last visit is `r` days before it, and since days are whole, only about one rhythm in ten thousand hits a given slot; so

@@ -28,7 +28,7 @@ def test_the_shipped_rules_keep_their_own_promises_and_raise_no_doubt() -> None:
 @pytest.mark.parametrize(
     "expected",
     [
-        # SCORING section 4, golden values
+        # docs/scoring.md, golden values
         Expected(day=20, churn_probability=0.117762, drop=0.082841),
         Expected(day=30, churn_probability=0.169161, drop=1.679746),
         Expected(day=50, churn_probability=0.278706, drop=4.873554),
