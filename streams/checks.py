@@ -44,11 +44,11 @@ _STREAMS: Final[dict[str, tuple[float, float]]] = {
     "limits.id_bytes": (8, 1_024),
     "limits.future_ms": (0, 86_400_000),
     "limits.clock_correction_ms": (0, 31 * 86_400_000),
-    "limits.amount_minor": (1, 1 << 31),  # a pane holds signed 32 bits
+    "limits.amount_minor": (1, 1 << 31),  # a pane holds signed 40 bits, and goes on in a second entry
     "limits.reroute_hops": (1, 16),
     "state.ttl_days": (31, 3_650),  # longer than the longest window
-    "state.dedup_ids": (0, 512),  # eight bytes each: 512 are half of a state
-    "state.max_bytes": (4_096, 65_536),
+    "state.dedup_ids": (1, 512),  # eight bytes each: 512 are half of a state
+    "state.max_bytes": (6_656, 65_536),  # below it a full state could not hold one pane of each type
 }
 _SCORING: Final[dict[str, tuple[float, float]]] = {
     "half_life_days": (0.5, 3_650),
