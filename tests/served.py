@@ -55,10 +55,10 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(settings: Settings, access: Access | None = None, *, ready: bool = True) -> AsyncIterator[Served]:
+async def serving(settings: Settings, access: Access | None = None, *, ready: bool = True, port: int = 0) -> AsyncIterator[Served]:
     """A server answers inside the block; with `ready`, it has read the past."""
     server = Server(settings, access or Access(None), load_assets())
-    with closing(listen("127.0.0.1", 0)) as listener:
+    with closing(listen("127.0.0.1", port)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = runner(server)
         running = asyncio.create_task(process.serve(sockets=[listener]))

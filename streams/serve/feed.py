@@ -28,7 +28,7 @@ _FRAME_S: Final = 0.1
 _BACK: Final = {"scores": 200_000, "alerts": 20_000, "journal": 20_000}
 _POLL_RECORDS: Final = 2000
 #: Kafka answers a fetch as soon as there is something; the demo's broker looks only when the wait is over.
-_FETCH_MS: Final = 25
+_FETCH_MS: Final = 50
 _FIRST_WAIT_S: Final = 0.1
 _LAST_WAIT_S: Final = 5.0
 

@@ -113,7 +113,7 @@ class People:
         return [Band(name, start, self._bands.get(name, 0)) for name, start in zip(self._names, self._edges, strict=True)]
 
     def take(self, key: bytes, value: bytes | None, at_ms: int, now_ms: int, *, live: bool) -> None:
-        """One record of the scores topic is known. `at_ms` is its own time; `live` ones can move and have a latency.
+        """One record of the scores topic is known. `at_ms` is its own time; those that come live can be moves and have a latency.
 
         Raises `msgspec.DecodeError` for bytes that are no score.
         """
@@ -139,7 +139,8 @@ class People:
         if live:
             if score.cause != "timer" and now_ms - at_ms < _LATE_MS:
                 self._latencies.append((now_ms, max(0, now_ms - at_ms)))
-            if before is not None:
+            # A replay tells of moves that were made long ago.
+            if before is not None and now_ms - at_ms < _MOVE_MS:
                 self._move(key, before.score, now, now_ms)
 
     def active(self, now_ms: int) -> int:

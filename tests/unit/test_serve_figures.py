@@ -98,6 +98,13 @@ class TestPeople:
         assert people.movers(NOW_MS).up == []
         assert people.latency(NOW_MS).scores == 0
 
+    def test_a_replay_moves_nobody(self) -> None:
+        """Its records come now, and tell of long ago."""
+        people = People(RULES)
+        for rev, value in ((1, 20.0), (2, 60.0)):
+            people.take(b"u", score(value, rev=rev), NOW_MS - 600_000, NOW_MS, live=True)
+        assert people.movers(NOW_MS).up == []
+
     def test_latency_is_that_of_the_last_minute_and_of_events_that_were_not_late_when_sent(self) -> None:
         people = People(RULES)
         for n in range(99):

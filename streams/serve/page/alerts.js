@@ -13,7 +13,7 @@ export function mount(root, live) {
     choice("Status", "status", [["firing", "firing"], ["resolved", "resolved"], ["", "all"]]),
     choice("Rule", "rule", [["", "all"], ["churn_risk", "churn risk"], ["engagement_drop", "engagement drop"]]),
     choice("Severity", "severity", [["", "all"], ["critical", "critical"], ["high", "high"], ["warning", "warning"], ["info", "info"]]), found);
-  root.replaceChildren(el("h1.title", null, "Alerts"), filters, el("section.panel", {"aria-label": "Alerts"}, state, list), el("p.empty", null, more));
+  root.replaceChildren(el("h1.title", null, "Alerts"), filters, el("section.panel", null, state, list), el("p.empty", null, more));
   let shown = new Map(), cursor = null, asked = 0;
 
   const chosen = () => Object.fromEntries([...new FormData(filters)].filter(([, value]) => value));

@@ -60,7 +60,7 @@ function base(description) {
     animation: false,
     aria: {enabled: true, label: {description}},
     textStyle: {fontFamily: font, color: colour("muted")},
-    grid: {left: 4, right: 14, top: 30, bottom: 2, containLabel: true},
+    grid: {left: 4, right: 14, top: 30, bottom: 8, containLabel: true},
     tooltip: {
       trigger: "axis", renderMode: "richText", confine: true, backgroundColor: colour("surface"), borderColor: colour("line"),
       textStyle: {color: colour("ink"), fontFamily: font, fontSize: 13}, axisPointer: {lineStyle: {color: colour("muted")}, shadowStyle: {opacity: 0.08}},

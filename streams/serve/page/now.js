@@ -9,7 +9,7 @@ function figure(title) {
   const value = document.createTextNode("–");
   const unit = el("span.unit");
   const note = el("p");
-  return {node: el("section.panel.figure", {"aria-label": title}, el("h2.muted", null, title), el("strong", null, value, unit), note), value, unit, note};
+  return {node: el("section.panel.figure", null, el("h2.muted", null, title), el("strong", null, value, unit), note), value, unit, note};
 }
 
 function show(tile, value, unit, note) {

@@ -71,7 +71,7 @@ function windows(profile) {
   const shown = [...types.filter((type) => type !== "revenue_minor"), ...types.filter((type) => type === "revenue_minor")];
   const figure = (type, n) => (!n ? "·" : type === "revenue_minor" ? (n / 100).toLocaleString("en", {minimumFractionDigits: 2}) : count(n));
   const rows = shown.map((type) => [type === "revenue_minor" ? "revenue" : said(type), ...names.map((name) => figure(type, profile.windows[name][type])), figure(type, profile.lifetime[type])]);
-  return panel("", "Activity", el("span.unit", null, "events; revenue in major units"), table(["", ...names, "ever"], rows));
+  return panel("", "Activity", el("span.unit", null, "events; revenue in major units"), table(["event", ...names, "ever"], rows));
 }
 
 function tell(body, profile, past) {
@@ -79,7 +79,7 @@ function tell(body, profile, past) {
   const root = el("div.chart.low");
   const steps = profile.ahead.map((step) => el("li", null, el("time", {datetime: step.at}, short(step.at)), el("span", null, `${step.at_ms > profile.as_of_ms ? `in ${span(step.at_ms - profile.as_of_ms)}` : "due now"}: ${step.what}`)));
   body.replaceChildren(el("div.grid", null,
-    el("section.panel", {"aria-label": "Summary"},
+    el("section.panel", null,
       el("div.lead", null, el("span.score", null, points(profile.score.engagement_score)), el("strong", null, `${profile.score.band}, of 100`), userLink(profile.user_id), el("span.muted.small", null, `as of ${short(profile.as_of)} UTC, first seen ${profile.first_seen}`)),
       el("p", null, profile.summary)),
     panel(".half", "What the score rests on", el("span.unit", null, "last 7 days"), parts.length ? root : el("p.empty", null, profile.made_of), parts.length ? el("p.small.muted", null, profile.made_of) : null),

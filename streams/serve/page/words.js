@@ -68,7 +68,7 @@ export function keyed(list, items, key, make, update) {
 export const userLink = (id) => el("a.id", {href: `#/users/${encodeURIComponent(id)}`, title: id}, id);
 
 export function panel(kind, title, note, ...content) {
-  return el(`section.panel${kind}`, {"aria-label": title}, el("header", null, el("h2", null, title), note ?? null), ...content);
+  return el(`section.panel${kind}`, null, el("header", null, el("h2", null, title), note ?? null), ...content);
 }
 
 // A table with a head; numbers are right, text cells are {left: "..."}.
