@@ -127,6 +127,8 @@ def demo(
 
     90 days of history are counted first, then events, scores and alerts as they happen.
 
+    The address of its page comes first, where [bold]streams\\[serve][/bold] is installed.
+
     It brings a small Kafka-compatible broker and a Redis-compatible store, and takes everything away when it ends.
 
     Example: [bold]streams demo --seconds 60[/bold]

@@ -1,7 +1,9 @@
 """The command line: how commands are told apart, how they end, and that errors are one line."""
 
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_the_version_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> Non
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = end_of(capsys, "--help")
     assert code == 0
-    for name in ("worker", "demo", "check", "topics", "replay", "explain", "dead", "stats"):
+    for name in ("worker", "demo", "check", "topics", "replay", "explain", "dead", "stats", "serve"):
         assert f" {name} " in out
 
 
@@ -136,3 +138,19 @@ def test_times_are_spans_or_rfc_3339_and_utc_without_an_offset(text: str, ahead:
 def test_what_is_no_time_is_an_error_that_names_the_flag(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^--since: "):
         instant_ms(text, "--since", now_ms=0)
+
+
+def test_serving_to_other_machines_without_a_token_ends_with_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STREAMS_SERVE_TOKEN", raising=False)
+    code, out, err = end_of(capsys, "serve", "--host", "0.0.0.0")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: --host: 0.0.0.0 can be reached from other machines")
+
+
+def test_a_port_that_is_taken_ends_with_2_and_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = end_of(capsys, "serve", "--port", str(port))
+    assert (code, err) == (2, f"error: --port: cannot listen on 127.0.0.1 port {port}: Address already in use\n")

@@ -1,5 +1,6 @@
 """`/v1/users`: one profile, many profiles, and why a profile is what it is."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -65,7 +66,12 @@ def router(profiles: Profiles, id_bytes: int) -> APIRouter:
         """The profiles of up to 100 users at once."""
         ids = await _ids(request)
         found = await profiles.find([_checked(each, id_bytes) for each in dict.fromkeys(ids)], _now_ms())
-        told = [profiles.tell(found[each]) for each in dict.fromkeys(ids) if each in found]
+        told = []
+        for each in dict.fromkeys(ids):
+            if each in found:
+                told.append(profiles.tell(found[each]))
+                # Half a millisecond each: others, and the stream, get their turn in between.
+                await asyncio.sleep(0)
         return json_response(Users(told, [each for each in dict.fromkeys(ids) if each not in found]))
 
     return api
