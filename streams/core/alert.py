@@ -190,7 +190,8 @@ def _p0(rules: Rules, s: float, tenure_days: float) -> float:
 
 
 def _grade(user: User, rules: Rules, risk: float, at_ms: int) -> tuple[str, str]:
-    """Value band and severity: the steps reached on both ladders add up."""
+    """Value band and severity: the steps reached on both ladders add up. Who bought nothing in 30 days, being silent, is worth what they ever
+    bought."""
     revenue = user.counts("30d", at_ms).get(REVENUE, 0) or user.lifetime().get(REVENUE, 0)
     value = sum(revenue >= step for step in rules.alerts.value_steps_minor)
     level = value + sum(risk >= step for step in rules.alerts.risk_steps)
@@ -202,7 +203,10 @@ def _round(x: float) -> float:
 
 
 def _days(days: float) -> str:
-    whole = round(days)
-    if days < 1.5 and whole <= 1:
-        return "1 day" if days >= 0.75 else f"{max(1, round(days * 24))} hours"
-    return f"{whole} days" if days >= 10 else f"{days:.1f} days".replace(".0 ", " ")
+    """A span as people say it: `3 hours`, `1 day`, `2.5 days`, `54 days`."""
+    if days < 0.75:
+        hours = max(1, round(days * 24))
+        return "1 hour" if hours == 1 else f"{hours} hours"
+    if days < 1.5 and round(days) == 1:
+        return "1 day"
+    return f"{round(days)} days" if days >= 10 else f"{days:.1f} days".replace(".0 ", " ")

@@ -169,7 +169,8 @@ class Alerts(_Frozen, frozen=True):
     """How loud an alert is: severity = steps reached on the risk ladder + steps reached on the value ladder.
 
     risk_steps   churn probabilities; each one reached raises the severity by one
-    value_steps_minor   revenue of the last 30 days in minor units; each one reached raises value band and severity by one
+    value_steps_minor   revenue of the last 30 days (else ever) in minor units; each one reached raises value band and severity by
+    one
     """
 
     risk_steps: tuple[float, ...] = (0.5,)
