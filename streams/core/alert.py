@@ -190,8 +190,7 @@ def _p0(rules: Rules, s: float, tenure_days: float) -> float:
 
 
 def _grade(user: User, rules: Rules, risk: float, at_ms: int) -> tuple[str, str]:
-    """Value band and severity: the steps reached on both ladders add up. Who bought nothing in 30 days, being silent, is worth what they ever
-    bought."""
+    """Value band and severity: the steps reached on both ladders add up. Who bought nothing in 30 days is worth what they ever bought."""
     revenue = user.counts("30d", at_ms).get(REVENUE, 0) or user.lifetime().get(REVENUE, 0)
     value = sum(revenue >= step for step in rules.alerts.value_steps_minor)
     level = value + sum(risk >= step for step in rules.alerts.risk_steps)
