@@ -31,6 +31,8 @@ _RETENTION_DAYS: Final = 400
 #: The embedded broker lets a group's first member wait for half of this.
 _SESSION_TIMEOUT_S: Final = 6
 _STOP_TIMEOUT_S: Final = 5
+#: The embedded broker looks through its whole memory for each request: few large ones keep it going for hours, many small ones for minutes.
+_FETCH_WAIT_MS: Final = 250
 #: A worker finishes its step and says good-bye within `stop_timeout_s`; after that it is ended by force.
 _GRACE_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
@@ -142,7 +144,8 @@ def _configuration(rules: Path, folder: Path) -> Path:
     with _edited(folder / "streams.yaml") as content:
         # It has no idempotent producer, and nothing to log in to.
         content["kafka"] = {"idempotence": False}
-        content["worker"] = {**(content.get("worker") or {}), "session_timeout_s": _SESSION_TIMEOUT_S, "stop_timeout_s": _STOP_TIMEOUT_S}
+        changed = {"session_timeout_s": _SESSION_TIMEOUT_S, "stop_timeout_s": _STOP_TIMEOUT_S, "fetch_max_wait_ms": _FETCH_WAIT_MS}
+        content["worker"] = {**(content.get("worker") or {}), **changed}
     with _edited(folder / "topics.yaml") as content:
         content["partitions"], content["replication"] = _PARTITIONS, 1
         for spec in content["topics"].values():

@@ -14,6 +14,9 @@ from streams.sim.world import World
 
 __all__ = ["Traffic"]
 
+#: Fewer and larger batches than a real tracker sends: the embedded broker looks through all of them for each request.
+_SLICE_MS: Final = 100
+
 _DAYS: Final = 90
 #: What a user of the shop does in 90 days, on average: only for the progress bar.
 _EVENTS_PER_USER: Final = 130
@@ -37,7 +40,9 @@ class Traffic:
 
     async def live(self, rate: float) -> None:
         """Sends `rate` events a second until it is cancelled; then the broker has answered for all that were sent."""
-        tracker = Tracker(_noting(self._world.live(_now_ms(), rate), self._sent), self._settings, on_acknowledged=self._acknowledged)
+        tracker = Tracker(
+            _noting(self._world.live(_now_ms(), rate), self._sent), self._settings, on_acknowledged=self._acknowledged, slice_ms=_SLICE_MS
+        )
         sending = asyncio.create_task(tracker.run())
         try:
             await asyncio.shield(sending)

@@ -74,7 +74,8 @@ class Watch:
             bootstrap_servers=self._settings.broker,
             **self._settings.kafka.client(),
             enable_auto_commit=False,
-            fetch_max_wait_ms=10,
+            fetch_min_bytes=65_536,
+            fetch_max_wait_ms=250,
             max_poll_records=1000,
         )
         await consumer.start()

@@ -44,6 +44,7 @@ class Tracker:
     """Sends `events` as their `at_ms` comes; `paced=False`: at once. Records carry the time of sending, in embedded and real brokers alike.
 
     sent, acknowledged   events so far
+    slice_ms             events of so long go in one batch per partition
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Tracker:
         patience_s: float = 30.0,
         on_acknowledged: Callable[[Acknowledged], None] | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        slice_ms: int = _SLICE_MS,
     ) -> None:
         self.sent = self.acknowledged = 0
         self._events, self._settings, self._paced, self._patience_s = events, settings, paced, patience_s
         self._on_acknowledged, self._now_ms = on_acknowledged, now_ms
+        self._slice_ms = slice_ms
         self._stop = asyncio.Event()
         self._under_way: deque[Sealed] = deque()
 
@@ -81,7 +84,7 @@ class Tracker:
     async def _send_all(self, outbox: Outbox) -> None:
         upcoming = next(self._events, None)
         while upcoming is not None and not self._stop.is_set():
-            until_ms = self._now_ms() + _SLICE_MS
+            until_ms = self._now_ms() + self._slice_ms
             burst = 0
             while upcoming is not None and burst < _BURST and (not self._paced or upcoming.at_ms < until_ms):
                 if not outbox.add(upcoming):
