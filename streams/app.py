@@ -69,7 +69,7 @@ class Worker:
             fetch=FetchSettings(
                 min_bytes=knobs.fetch_min_bytes,
                 max_wait_ms=knobs.fetch_max_wait_ms,
-                budget_bytes=max(1 << 20, knobs.buffer_bytes // 8),
+                budget_bytes=knobs.buffer_bytes,
                 close_s=knobs.stop_timeout_s / 2,
             ),
             instance=settings.instance,

@@ -48,8 +48,7 @@ class Worker(_File, frozen=True, kw_only=True):
     max_batch_records: int = 8000
     due_limit: int = 500
     cache_users: int = 200_000
-    cache_bytes: int = 134_217_728
-    buffer_bytes: int = 16_777_216
+    buffer_bytes: int = 2_097_152
     timer_grace_s: float = 2.0
     session_timeout_s: float = 45.0
     dead_rate_max: float = 0.05
@@ -59,7 +58,6 @@ class Worker(_File, frozen=True, kw_only=True):
     redis_timeout_s: float = 5.0
     watchdog_s: float = 60.0
     stop_timeout_s: float = 10.0
-    source_silence_s: float = 900.0
 
 
 class State(_File, frozen=True, kw_only=True):
