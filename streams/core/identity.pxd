@@ -10,6 +10,7 @@ cdef class Identities:
     cdef str _starts
 
     cpdef of(self, user_id, anonymous_id)
+    cpdef str linked(self, str raw_id, other_id, bint anonymous)
     @cython.locals(size=Py_ssize_t)
     cpdef str refusal(self, str raw_id)
 

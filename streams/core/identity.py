@@ -4,11 +4,12 @@
 from typing import Final
 
 import cython
+from xxhash import xxh3_64_intdigest
 
 from streams.core.record import Rejected
 from streams.core.rules import Limits
 
-__all__ = ["ANONYMOUS", "Identities", "home_partition", "murmur2", "user_key"]
+__all__ = ["ANONYMOUS", "Identities", "hash_of_id", "home_partition", "murmur2", "user_key"]
 
 #: Prefix of the user key of somebody who is known by an `anonymousId` only. No `userId` may begin so.
 ANONYMOUS: Final = "anon:"
@@ -45,6 +46,18 @@ class Identities:
             reason = self.refusal(raw_id)
             return Rejected(reason, "$.anonymousId") if reason else (ANONYMOUS + raw_id, raw_id)
         return Rejected("missing_field", "$.userId")
+
+    def linked(self, raw_id: str, other_id: str | int | None, anonymous: bool) -> str:
+        """The name beside `raw_id` under which the same person was seen: an anonymous user key, or a raw id where it is open what it names.
+        Empty when there is none, or none that may name a user: then nothing is linked."""
+        if other_id is None:
+            return ""
+        other = other_id if isinstance(other_id, str) else str(other_id)
+        if self.refusal(other):
+            return ""
+        if anonymous:
+            return ANONYMOUS + other
+        return "" if other == raw_id or other.startswith(ANONYMOUS) else other
 
     def refusal(self, raw_id: str) -> str:
         """Why `raw_id` may not name a user (`blocked_id`, `bad_id`), or "" when it may.
@@ -104,6 +117,12 @@ def murmur2(data: bytes) -> int:
         h = (h * m) & low
     h = ((h ^ (h >> 13)) * m) & low
     return h ^ (h >> 15)
+
+
+def hash_of_id(raw_id: str) -> int:
+    """Eight bytes that stand for an id in the states of others."""
+    digest: int = xxh3_64_intdigest(raw_id.encode("utf-8", "replace"))
+    return digest
 
 
 def home_partition(raw_id: str, partitions: int) -> int:

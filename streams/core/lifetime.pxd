@@ -13,6 +13,7 @@ cdef class Lifetime:
     cdef public Py_ssize_t size
 
     @cython.locals(at=cython.Py_ssize_t, i=cython.Py_ssize_t, total=cython.longlong)
-    cpdef void add(self, unsigned long long type_id, long long value)
+    cpdef int add(self, unsigned long long type_id, long long value) except -1
+    cpdef merge(self, Lifetime other)
     @cython.locals(i=cython.Py_ssize_t, value=cython.longlong)
     cpdef dict counts(self)

@@ -36,6 +36,13 @@ class Lifetime:
             raise OverflowError("a lifetime counter is full")
         self.entries[at] = type_id << _SHIFT | (total + _BIAS)
 
+    def merge(self, other: "Lifetime") -> None:
+        """The counts of the same person under another id are in these. What does not fit any more stays at the most that does."""
+        mine = self.counts()
+        for type_id, value in other.counts().items():
+            there = mine.get(type_id, 0)
+            self.add(type_id, max(-_BIAS - there, min(value, _BIAS - 1 - there)))
+
     def counts(self) -> dict[int, int]:
         """Type id -> count or sum."""
         counts: dict[int, int] = {}

@@ -69,6 +69,10 @@ class Panes:
         """The first day (since 1970) that the longest window at the newest minute holds."""
         return self._base // _DAY
 
+    def holds(self, minute: int) -> bool:
+        """Whether what began in `minute` is still counted: it is not too old, and its day was not given up for room."""
+        return minute >= self._base and minute // _DAY >= self.truncated_day
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def advance(self, minute: int) -> None:
@@ -108,6 +112,18 @@ class Panes:
         elif at < self._fine_edge():
             at -= at % _HOUR
         self.size = self._put(0, self.size, at << 8 | type_id, value)
+
+    def merge(self, other: "Panes") -> None:
+        """The counts of the same person under another id are in these. Exact: the table is as if one id had been there from the start.
+
+        Needs room for the entries of both; `shrink` gives it back."""
+        self.advance(other.newest)
+        self.truncated_day = max(self.truncated_day, other.truncated_day)
+        for i in range(other.size):
+            entry = other.entries[i]
+            minute = other._base + (entry >> _MINUTE_SHIFT)
+            if minute >= self._base:
+                self.add(minute, entry >> _KEY_SHIFT & 255, (entry & _VALUE_MASK) - _BIAS)
 
     def shrink(self, limit: int) -> None:
         """At most `limit` entries are left. What is given up, in this order, until it is enough: minutes but the last five; hours before
@@ -158,6 +174,16 @@ class Panes:
         for i in range(self.seen):
             for w in range(1, _WINDOWS):
                 self._tally[w << 8 | self.types[i]] += self._tally[(w - 1) << 8 | self.types[i]]
+
+    def by_day(self) -> dict[int, dict[int, int]]:
+        """Day (since 1970) -> type -> count, of all days that are held."""
+        days: dict[int, dict[int, int]] = {}
+        for i in range(self.size):
+            entry = int(self.entries[i])
+            counts = days.setdefault((int(self._base) + (entry >> 48)) // 1440, {})
+            kind = entry >> 40 & 255
+            counts[kind] = counts.get(kind, 0) + (entry & (1 << 40) - 1) - (1 << 39)
+        return days
 
     def count(self, window: int, type_id: int) -> int:
         """Count or sum of a type in a window (index into `WINDOWS`), as of the last `tally`."""

@@ -9,11 +9,12 @@ cdef class RecentIds:
     cdef public Py_ssize_t start, day, end
     cdef Py_ssize_t _limit, _capacity
 
-    cpdef void clear(self)
-    cpdef void restore(self, Py_ssize_t size, Py_ssize_t today)
+    cpdef int clear(self) except -1
+    cpdef int restore(self, Py_ssize_t size, Py_ssize_t today) except -1
     cpdef Py_ssize_t size(self) noexcept
     @cython.locals(i=cython.Py_ssize_t)
     cpdef bint knows(self, unsigned long long id_hash)
     @cython.locals(i=cython.Py_ssize_t)
-    cpdef void remember(self, unsigned long long id_hash)
-    cpdef void new_day(self)
+    cpdef int remember(self, unsigned long long id_hash) except -1
+    cpdef int new_day(self) except -1
+    cpdef merge(self, RecentIds other, bint earlier, bint later)

@@ -66,3 +66,19 @@ class RecentIds:
         """An active day begins: what was accepted before the last one is forgotten."""
         self.start = self.day
         self.day = self.end
+
+    def merge(self, other: "RecentIds", earlier: bool, later: bool) -> None:
+        """The ids of the same person under another id are remembered, too, as far as the limit allows.
+
+        `earlier`, `later`: this user's last active day is before that of the other one, or after it. What was accepted on a day that is not
+        the last one any more counts as of the day before.
+        """
+        mine, theirs = list(self.ids[self.start : self.end]), list(other.ids[other.start : other.end])
+        my_day = len(mine) if earlier else self.day - self.start
+        their_day = len(theirs) if later else other.day - other.start
+        before = dict.fromkeys(theirs[:their_day] + mine[:my_day])
+        today = dict.fromkeys(theirs[their_day:] + mine[my_day:])
+        kept = [ident for ident in before if ident not in today] + list(today)
+        for i in range(len(kept)):
+            self.ids[i] = kept[i]
+        self.restore(len(kept), len(today))

@@ -15,7 +15,10 @@ cdef class Rhythm:
     cdef double _h_q, _h_h, _h_2h, _h_4h
     cdef long long _churn_days, _drop_days
 
-    cpdef void clear(self)
+    cpdef int clear(self) except -1
+    cpdef int copy(self, Rhythm other) except -1
+    cpdef merge(self, Rhythm other, list days)
+    cpdef int use(self, double a_ref, double m0_days, double theta_on) except -1
     @cython.locals(gap=cython.double)
     cpdef bint visit(self, long long day, double weight)
     cpdef double silence(self, long long at_ms) noexcept
@@ -29,6 +32,7 @@ cdef class Rhythm:
     @cython.locals(known=cython.double)
     cpdef double churn(self, double r) noexcept
     cpdef double drop(self, double r) noexcept
+    cpdef bint alertable(self) noexcept
     @cython.locals(low=cython.longlong, high=cython.longlong, middle=cython.longlong, step=cython.longlong)
     cpdef long long churn_at_ms(self)
     cdef bint _calm(self, long long after_ms) noexcept

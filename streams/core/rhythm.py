@@ -5,7 +5,7 @@ Formulas and names are those of docs/scoring.md. An active day is a UTC day with
 `r = t - last` in days, and 0 on the last active day itself: a day is one visit, whatever the hour.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import cython
 
@@ -15,7 +15,7 @@ from streams.core.rules import DAY_MS, Rules
 if not cython.compiled:
     from math import log, pow
 
-__all__ = ["Rhythm"]
+__all__ = ["Rhythm", "SharedDay"]
 
 _DAY_MS: Final = DAY_MS
 _NEVER_MS: Final = NEVER_MS
@@ -24,6 +24,17 @@ _HORIZON_DAYS: Final = 36_500
 _PC_MAX: Final = 40.0
 _SECANT_STEPS: Final = 5
 _LOG_2: Final = log(2.0)
+
+
+class SharedDay(NamedTuple):
+    """A day on which one person was active under this id (`mine`), under another one (`theirs`), or both, with the weights of the day; -1
+    where they are not known any more."""
+
+    day: int
+    mine: bool
+    theirs: bool
+    my_weight: float
+    their_weight: float
 
 
 class Rhythm:
@@ -67,6 +78,17 @@ class Rhythm:
         self.x = 0
         self.points = self.wday = self.s_q = self.s_h = self.s_2h = self.s_4h = self.gm = self.gw = self.cus = self.pc = 0.0
 
+    def copy(self, other: "Rhythm") -> None:
+        """This is another rhythm with the same active days."""
+        self.first_day, self.last_day, self.x = other.first_day, other.last_day, other.x
+        self.points, self.wday = other.points, other.wday
+        self.s_q, self.s_h, self.s_2h, self.s_4h = other.s_q, other.s_h, other.s_2h, other.s_4h
+        self.gm, self.gw, self.cus, self.pc = other.gm, other.gw, other.cus, other.pc
+
+    def use(self, a_ref: float, m0_days: float, theta_on: float) -> None:
+        """What the population has shown is what users are read by from now on."""
+        self._a_ref, self._m0, self._theta_on = a_ref, m0_days, theta_on
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def visit(self, day: int, weight: float) -> bool:
@@ -97,6 +119,53 @@ class Rhythm:
         self.x += 1
         self.last_day = day
         return True
+
+    def merge(self, other: "Rhythm", days: list[SharedDay]) -> None:
+        """The active days of the same person under another id are in the rhythm. `days`: those of both that are still known, ascending.
+
+        Sums that decay are linear: what both had on one day is taken out again. Days of late events only are in no sum, but may be common
+        ones: what either has had is there in any case. Gaps are not linear: they are exact where all active days of both are known. Else
+        those of the id that has been there longer hold, with the known days after its last one; what is wrong then fades by a fifth with
+        each active day.
+        """
+        if other.x == 0:
+            return
+        last = max(self.last_day, other.last_day)
+        first = other.first_day if self.x == 0 else min(self.first_day, other.first_day)
+        common = [each for each in days if each.mine and each.theirs]
+        known = sum([each.mine for each in days]) == self.x and sum([each.theirs for each in days]) == other.x
+        twice = 0.0
+        for each in common:
+            if each.my_weight >= 0.0 and each.their_weight >= 0.0:
+                much = log(1.0 + each.my_weight) + log(1.0 + each.their_weight) - log(1.0 + each.my_weight + each.their_weight)
+                twice += much * pow(2.0, -(last - each.day) / self._half_life)
+        points = self._united(other, last, self._half_life, self.points, other.points, twice)
+        wday = (self.wday if self.last_day == last else 0.0) + (other.wday if other.last_day == last else 0.0)
+        sums = []
+        for half_life, mine, theirs in (
+            (self._h_q, self.s_q, other.s_q),
+            (self._h_h, self.s_h, other.s_h),
+            (self._h_2h, self.s_2h, other.s_2h),
+            (self._h_4h, self.s_4h, other.s_4h),
+        ):
+            both = sum([pow(2.0, -(last - each.day) / half_life) for each in common])
+            sums.append(self._united(other, last, half_life, mine, theirs, both))
+        x = max(self.x, other.x, self.x + other.x - len(common))
+        if known:
+            self.clear()
+        elif self.x == 0 or other.first_day < self.first_day:
+            self.copy(other)
+        for each in days:
+            if each.day > self.last_day:
+                self.visit(each.day, 1.0)
+        self.first_day, self.last_day, self.x, self.points, self.wday = first, last, x, points, wday
+        self.s_q, self.s_h, self.s_2h, self.s_4h = sums
+
+    def _united(self, other: "Rhythm", last: int, half_life: float, mine: float, theirs: float, twice: float) -> float:
+        """A decaying sum of both, as of the day `last`; `twice` is what is in both."""
+        my_part = mine * pow(2.0, -(last - self.last_day) / half_life) if self.x else 0.0
+        their_part = theirs * pow(2.0, -(last - other.last_day) / half_life)
+        return max(my_part, their_part, my_part + their_part - twice)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -142,11 +211,15 @@ class Rhythm:
         """The drop statistic after `r` days of silence. 0 before the first active day."""
         return self.pc + self.rate() * (1.0 - self._rho) * r if self.x else 0.0
 
+    def alertable(self) -> bool:
+        """Whether this is an engaged user, whose leaving is worth an alert."""
+        return self.x >= self._churn_days and self.gap_days() <= self._engaged_gap
+
     # -- crossings: the first millisecond of a silence ------------------------------------------------------------------
 
     def churn_at_ms(self) -> int:
         """When p0 reaches theta_on, `NEVER_MS` if the user is not one to be alerted. Holds until the next active day."""
-        if self.x < self._churn_days or self.gap_days() > self._engaged_gap:
+        if not self.alertable():
             return _NEVER_MS
         low = _DAY_MS - 1  # on the day itself there is no silence
         high = _HORIZON_DAYS * _DAY_MS

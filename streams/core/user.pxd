@@ -2,86 +2,76 @@
 
 cimport cython
 
-from streams.core.lifetime cimport Lifetime
+from streams.core.correction cimport Correction
 from streams.core.panes cimport Panes
-from streams.core.recent cimport RecentIds
+from streams.core.profile cimport Profile
 from streams.core.rhythm cimport Rhythm
+from streams.core.sessions cimport Sessions
+from streams.core.slots cimport Slots
+from streams.core.state cimport State
 
-cdef long long _SESSION, _REVENUE, _CUSTOM
+cdef long long _SESSION, _REVENUE, _DWELL, _MARKS
 cdef int _COUNTED, _DUPLICATE, _LATE
-cdef int _CHURN_ON, _CHURN_OFF, _DROP_ON, _DROP_OFF, _BAND, _EXPIRED
+cdef int _CHURN_ON, _CHURN_OFF, _DROP_ON, _DROP_OFF, _BAND, _EXPIRED, _LESSON, _CHURN_RIGHT, _DROP_RIGHT, _LOST
 cdef long long _DAY_MS, _MINUTE_MS, _NEVER_MS
-cdef Py_ssize_t _FIXED, _SAID, _SLOT, _HEADER_MAX, _WORDS_MAX, _EVENT_WORDS, _ROOM_WORDS, _PANES_MIN
-cdef int _VERSION, _TYPES
-cdef int _FLAG_SAID, _FLAG_CHURN, _FLAG_DROP, _FLAG_CHURN_FIRING, _FLAG_DROP_FIRING
+cdef int _TYPES, _ORDER, _STREAK, _AGGREGATE
 
 
 @cython.final
-cdef class User:
-    cdef public str key
-    cdef public long long due_ms, entry_ms, newest_ms, last_offset, turn_ms
-    cdef public int last_topic, turns
-    cdef public long long last_partition
-    cdef readonly object rules
-    cdef readonly list names, band_names
-    cdef readonly Panes panes
-    cdef readonly Rhythm rhythm
-    cdef public double[::1] weights
+cdef class User(State):
+    cdef public long long due_ms, turn_ms
+    cdef public int turns
+    cdef readonly Correction correction
+    cdef Rhythm _trial
+    cdef readonly object lesson
+    cdef readonly unsigned char[::1] leaves
+    cdef unsigned char[::1] _kinds
+    cdef dict _codes, _streaks
+    cdef bytes _ruled
+    cdef readonly bytes learned
+    cdef readonly object rfm
+    cdef readonly int wrong, right
+    cdef long long _horizon_ms, _ttl_ms, _max_interval_ms, _since_ms
+    cdef long long _churn_due_ms, _drop_due_ms, _band_due_ms, _lesson_due_ms, _verdict_due_ms, _expiry_ms
+    cdef double _theta_on, _theta_off, _h_off, _min_delta
 
-    cdef Py_ssize_t _limit
-    cdef RecentIds _recent
-    cdef Lifetime _lifetime
-    cdef int _bands, _band, _said_band, _firing
-    cdef long long _gap_ms, _ttl_ms, _churn_rearm_ms, _drop_rearm_ms, _max_interval_ms, _fingerprint
-    cdef long long _churn_at_ms, _drop_at_ms, _churn_due_ms, _drop_due_ms, _band_due_ms, _expiry_ms, _said_ms
-    cdef double _theta_off, _h_off, _min_delta, _said_score
-    cdef double[::1] _edges, _reals
-    cdef long long[::1] _signed, _slots
-    cdef unsigned long long[::1] _image
-
-    @cython.locals(size=cython.Py_ssize_t)
+    cpdef use(self, parameters)
     cpdef load(self, str key, bytes blob)
-    cpdef bytes dump(self)
-    @cython.locals(newest_ms=cython.longlong, day=cython.longlong, minute=cython.longlong, weight=cython.double)
-    cpdef int fold(self, int type_id, long long at_ms, unsigned long long id_hash, long long amount, int topic, long long partition, long long offset) except -1
-    @cython.locals(at_ms=cython.longlong)
-    cdef void _come_back(self)
+    @cython.locals(newest_ms=cython.longlong, day=cython.longlong, minute=cython.longlong, weight=cython.double, kind=cython.int, focus_ms=cython.longlong, counter=cython.ulonglong)
+    cpdef int fold(self, int type_id, long long at_ms, unsigned long long id_hash, long long amount, int topic, long long partition, long long offset, properties=*, context=*) except -1
+    cpdef int take_in(self, unsigned long long ident, long long at_ms) except -2
+    cpdef share(self, long long at_ms)
+    cpdef absorb(self, State other, list days, list orders, int topic, long long partition, long long offset)
+    @cython.locals(slots=Slots, rule=cython.int)
+    cdef int _leave(self, long long day) except -1
+    cdef int _end(self, int rule, long long at_ms) except -1
+    @cython.locals(slots=Slots, rule=cython.int)
+    cdef int _judge_return(self, long long at_ms) except -1
+    @cython.locals(rule=cython.int)
+    cdef int _verdict(self, long long at_ms) except -1
+    cdef long long _verdict_at_ms(self, int rule) noexcept
+    @cython.locals(rhythm=Rhythm, profile=Profile, last_day=cython.longlong, before=cython.double, score=cython.double)
+    cdef int _score_event(self, long long at_ms, long long day, double weight) except -1
+    @cython.locals(sessions=Sessions, panes=Panes)
+    cdef void _in_session(self, long long at_ms, bint scored, int kind, long long focus_ms)
+    cdef _streak(self, int type_id, long long at_ms)
+    @cython.locals(slots=Slots, at_ms=cython.longlong)
+    cdef int _come_back(self) except -1
     @cython.locals(turn=cython.int, at_ms=cython.longlong, exact_ms=cython.longlong)
     cpdef int turn(self, long long bound_ms) except -1
-    cdef void _fire(self, int rule, long long at_ms)
+    cdef int _fire(self, int rule, long long at_ms) except -1
     cdef long long _band_at_ms(self, long long at_ms)
     cdef void _cross(self)
-    @cython.locals(after_ms=cython.longlong)
-    cdef void _settle(self)
-    cdef void _next(self)
+    @cython.locals(slots=Slots, after_ms=cython.longlong, moved_ms=cython.longlong, gone_ms=cython.longlong, known_ms=cython.longlong, rule=cython.int)
+    cdef int _settle(self) except -1
+    @cython.locals(alerts_ms=cython.longlong)
+    cdef int _next(self) except -1
     @cython.locals(score=cython.double)
     cpdef int emission(self, long long at_ms)
     cpdef emitted(self, long long at_ms)
-    cpdef double engagement(self, long long at_ms)
-    @cython.locals(score=cython.double, band=cython.int)
-    cpdef int band(self, long long at_ms)
     cpdef double churn(self, long long at_ms)
+    cpdef tuple thetas(self)
     cpdef double drop(self, long long at_ms)
+    @cython.locals(trial=Rhythm, day=cython.longlong, visits=cython.longlong)
+    cpdef object visits_to_clear(self, int rule, long long at_ms, long long most)
     cpdef object alert(self, int rule)
-    @cython.locals(panes=Panes, at=cython.Py_ssize_t, i=cython.Py_ssize_t, n=cython.longlong)
-    cpdef dict counts(self, str window, long long at_ms)
-    @cython.locals(at=cython.Py_ssize_t)
-    cpdef double ces(self, str window, long long at_ms)
-    cpdef dict lifetime(self)
-    @cython.locals(panes=Panes, total=cython.double, i=cython.Py_ssize_t)
-    cpdef double tallied_ces(self, Py_ssize_t window)
-    cdef void _count(self, long long minute, unsigned long long type_id, long long value)
-    cdef Py_ssize_t _free(self) noexcept
-    cdef void _make_room(self)
-    @cython.locals(i=cython.Py_ssize_t)
-    cdef void _empty(self, str key)
-    @cython.locals(i=cython.Py_ssize_t, head=cython.ulonglong, sizes=cython.ulonglong, flags=cython.int, today=cython.Py_ssize_t, ids=cython.Py_ssize_t, size=cython.Py_ssize_t, lives=cython.Py_ssize_t, panes=Panes, rhythm=Rhythm, recent=RecentIds, lifetime=Lifetime, at=cython.Py_ssize_t)
-    cdef void _decode(self, Py_ssize_t words)
-    @cython.locals(slot=cython.Py_ssize_t)
-    cdef Py_ssize_t _decode_slot(self, int rule, Py_ssize_t at, int there)
-    @cython.locals(i=cython.Py_ssize_t, ids=cython.ulonglong, flags=cython.ulonglong, at=cython.Py_ssize_t, today=cython.ulonglong, band=cython.ulonglong, said_band=cython.ulonglong, lives=cython.ulonglong, size=cython.ulonglong, panes=Panes, rhythm=Rhythm, recent=RecentIds, lifetime=Lifetime, fingerprint=cython.ulonglong)
-    cdef Py_ssize_t _encode(self)
-    @cython.locals(slot=cython.Py_ssize_t)
-    cdef Py_ssize_t _encode_slot(self, int rule, Py_ssize_t at)
-    cdef void _read(self, bytes blob, Py_ssize_t size)
-    cdef bytes _write(self, Py_ssize_t words)

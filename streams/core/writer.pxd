@@ -8,14 +8,15 @@ cdef class Writer:
     cdef readonly Py_ssize_t size
     cdef unsigned char[::1] _text
 
-    cpdef void begin(self)
+    # Integers, so that an error shows in what is returned: after a void one, Python would be asked each time whether there was one.
+    cpdef int begin(self) except -1
     @cython.locals(length=cython.Py_ssize_t)
-    cpdef void raw(self, bytes piece)
+    cpdef int raw(self, bytes piece) except -1
     @cython.locals(width=cython.int, rest=cython.longlong)
-    cpdef void integer(self, long long value)
+    cpdef int integer(self, long long value) except -1
     @cython.locals(at=cython.Py_ssize_t)
-    cpdef void digits(self, long long value, Py_ssize_t width)
+    cpdef int digits(self, long long value, Py_ssize_t width) except -1
     @cython.locals(part=cython.longlong)
-    cpdef void fixed(self, long long value, long long unit)
+    cpdef int fixed(self, long long value, long long unit) except -1
     cpdef bytes done(self)
-    cdef void _grow(self, Py_ssize_t length)
+    cdef int _grow(self, Py_ssize_t length) except -1
