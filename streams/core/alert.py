@@ -1,16 +1,17 @@
 """Alerts in words: a turn of a user's state becomes a record with reasons that add up and a way out."""
 
-from math import log
 from typing import Final, NamedTuple
 
 import msgspec
 
 from streams.core.envelope import rfc3339, stable_id
+from streams.core.facts import Facts
 from streams.core.record import Coordinates
 from streams.core.rules import REVENUE, Rules
-from streams.core.user import Facts, Turn, User
+from streams.core.user import Turn, User
+from streams.core.words import Language, clears, reason_text
 
-__all__ = ["RULES", "AlertRecord", "Reason", "alert_record", "churn_reasons", "clears_when", "drop_reasons", "rule_of", "visits_to_clear"]
+__all__ = ["MOST_VISITS", "RULES", "AlertRecord", "Reason", "alert_record", "churn_reasons", "clears_when", "drop_reasons", "rule_of"]
 
 #: Names of the alert rules, by the number that the user state keeps them under.
 RULES: Final = ("churn_risk", "engagement_drop")
@@ -18,7 +19,7 @@ RULES: Final = ("churn_risk", "engagement_drop")
 _encode = msgspec.json.Encoder().encode
 
 #: Beyond two weeks of daily visits nobody wants to read a number.
-_MAX_VISITS: Final = 14
+MOST_VISITS: Final = 14
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -95,91 +96,61 @@ def alert_record(user: User, rules: Rules, turn: int, *, at_ms: int, cause: str,
         horizon_days=rules.churn.horizon_days,
         value_band=value,
         reasons=churn_reasons(facts, rules) if rule == 0 else drop_reasons(facts, rules),
-        clears_when=clears_when(facts, rules, rule) if firing else "",
+        clears_when=clears_when(user, rules, rule, at_ms) if firing else "",
         starts_at=rfc3339(slot.starts_at_ms),
         ends_at=None
         if firing
         else rfc3339(max(at_ms, slot.starts_at_ms)),  # a visit may be older than the alert that it clears, and come late
         stale=now_ms - at_ms > rules.emit.alert_max_age_s * 1000,
-        model="prior",
+        model="online" if user.correction.on else "prior",
         rev=rev,
         rules_version=rules.version,
     )
     return Alert(f"{record.alert_id}:{record.status}", at_ms, _encode(record))
 
 
-def churn_reasons(facts: Facts, rules: Rules) -> tuple[Reason, ...]:
-    """Two reasons that add up to the churn probability: what was there at the last visit, and what the silence since then has added."""
+def churn_reasons(facts: Facts, rules: Rules, language: Language | None = None) -> tuple[Reason, ...]:
+    """Reasons that add up to the churn probability: what was there at the last visit, what the silence since then has added, and what
+    the population has taught about users like this one. The first one is what made it."""
+    say = language or rules.alerts.language
+    if not facts.x:
+        return (_reason("visit_rhythm", 0.0, 0.0, facts.p, say),)
     at_visit = _p0(rules, facts.S[2] * 2.0 ** (facts.r_days / (2 * rules.churn.horizon_days)), facts.tenure_days - facts.r_days)
-    return (
-        Reason(
-            "silence",
-            f"{_days(facts.r_days)} without a visit; usually comes every {_days(facts.m)}",
-            _round(facts.r_days),
-            _round(facts.m),
-            _round(facts.p0 - at_visit),
-        ),
-        Reason(
-            "visit_rhythm",
-            f"{facts.x} active days in {_days(max(facts.tenure_days - facts.r_days, 1.0))} before that",
-            float(facts.x),
-            _round(facts.tenure_days - facts.r_days),
-            _round(at_visit),
-        ),
-    )
+    reasons = [
+        _reason("silence", facts.r_days, facts.m, facts.p0 - at_visit, say),
+        _reason("visit_rhythm", float(facts.x), facts.tenure_days - facts.r_days, at_visit, say),
+    ]
+    if facts.p != facts.p0:
+        reasons.append(_reason("learned", facts.p, facts.p0, facts.p - facts.p0, say))
+    return _weightiest_first(reasons)
 
 
-def drop_reasons(facts: Facts, rules: Rules) -> tuple[Reason, ...]:
+def drop_reasons(facts: Facts, rules: Rules, language: Language | None = None) -> tuple[Reason, ...]:
     """Two reasons that add up to the drop statistic, and the ratio of recent to usual activity as the figure that a person reads."""
-    silence = facts.drop - facts.pc
-    return (
-        Reason(
-            "silence",
-            f"{_days(facts.r_days)} without a visit; usually comes every {_days(facts.m)}",
-            _round(facts.r_days),
-            _round(facts.m),
-            _round(silence),
-        ),
-        Reason(
-            "earlier_gaps",
-            "visits had been getting rarer before that" if facts.pc > 0 else "visits were regular before that",
-            _round(facts.pc),
-            0.0,
-            _round(facts.pc),
-        ),
-        Reason(
-            "activity_ratio", f"recent activity is {round(100 * facts.ratio)} % of the user's usual level", _round(facts.ratio), 1.0, 0.0
-        ),
+    say = language or rules.alerts.language
+    if not facts.x:
+        return ()
+    return _weightiest_first(
+        [
+            _reason("silence", facts.r_days, facts.m, facts.drop - facts.pc, say),
+            _reason("earlier_gaps", facts.pc, 0.0, facts.pc, say),
+            _reason("activity_ratio", facts.ratio, 1.0, 0.0, say),
+        ]
     )
 
 
-def visits_to_clear(facts: Facts, rules: Rules, rule: int) -> int | None:
-    """How many visits, one now and one on each following day, take the alert below its off-threshold; None above two weeks of them."""
-    if rule == 1:
-        # An active day g days after the last one adds lam*(1-rho)*g and ln(rho), as the user's fold does.
-        drop = facts.drop
-        for visits in range(1, _MAX_VISITS + 1):
-            drop = max(0.0, drop + log(rules.drop.rho))
-            if drop < rules.drop.h_off:
-                return visits
-            drop += facts.lam * (1 - rules.drop.rho)
-        return None
-    decay = 2.0 ** (-1.0 / (2 * rules.churn.horizon_days))
-    s, tenure = facts.S[2], facts.tenure_days
-    for visits in range(1, _MAX_VISITS + 1):
-        s += 1.0
-        if _p0(rules, s, tenure) < rules.churn.theta_off:
-            return visits
-        s, tenure = s * decay, tenure + 1.0
-    return None
+def clears_when(user: User, rules: Rules, rule: int, at_ms: int, language: Language | None = None) -> str:
+    """What would clear the alert, for a person to act on: found by letting the user come, one day after another."""
+    return clears(user.visits_to_clear(rule, at_ms, MOST_VISITS), MOST_VISITS, language or rules.alerts.language)
 
 
-def clears_when(facts: Facts, rules: Rules, rule: int) -> str:
-    """What would clear the alert, for a person to act on."""
-    visits = visits_to_clear(facts, rules, rule)
-    if visits is None:
-        return f"regular visits for more than {_MAX_VISITS} days"
-    return "one visit" if visits == 1 else f"visits on {visits} days"
+def _weightiest_first(reasons: list[Reason]) -> tuple[Reason, ...]:
+    """Who reads one reason only reads the one that made the value, and not the silence that is no longer than usual."""
+    return tuple(sorted(reasons, key=lambda reason: -reason.contribution))
+
+
+def _reason(code: str, value: float, baseline: float, contribution: float, language: Language) -> Reason:
+    return Reason(code, reason_text(code, value, baseline, language), _round(value), _round(baseline), _round(contribution))
 
 
 def _p0(rules: Rules, s: float, tenure_days: float) -> float:
@@ -199,13 +170,3 @@ def _grade(user: User, rules: Rules, risk: float, at_ms: int) -> tuple[str, str]
 
 def _round(x: float) -> float:
     return round(x, 4)
-
-
-def _days(days: float) -> str:
-    """A span as people say it: `3 hours`, `1 day`, `2.5 days`, `54 days`."""
-    if days < 0.75:
-        hours = max(1, round(days * 24))
-        return "1 hour" if hours == 1 else f"{hours} hours"
-    if days < 1.5 and round(days) == 1:
-        return "1 day"
-    return f"{round(days)} days" if days >= 10 else f"{days:.1f} days".replace(".0 ", " ")

@@ -12,38 +12,23 @@ Everything here is a value: learning returns a new model. Equal labels in equal 
 from collections.abc import Sequence
 from math import exp, isfinite, log, sqrt
 from operator import add
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 import xxhash
 
-from streams.core.user import Facts
-from streams.errors import StreamsError, UnknownStateVersion
-
 __all__ = [
     "FEATURES",
     "FEATURES_FROM",
-    "KIND_MIN",
-    "MODEL_VERSION",
     "ChurnModel",
     "Label",
-    "Snapshot",
-    "Verdict",
     "corrected",
-    "decode",
-    "encode",
-    "features",
-    "label",
+    "deviations",
     "learn",
     "merge",
     "sampled",
-    "snapshot",
     "start",
-    "verdict",
 ]
-
-#: First byte of every encoded model.
-MODEL_VERSION: Final = 1
 
 #: What the features are, in their order: the x of docs/scoring.md.
 FEATURES: Final = (
@@ -59,9 +44,8 @@ FEATURES: Final = (
     "gap_excess",  # CUSUM of gaps, with the open one
 )
 
-#: Labels after which features take part, and labels of either kind before which p0 is published as it is.
+#: Labels after which features take part. Before how many p0 is published as it is, the rules say (`learning.min_labels`).
 FEATURES_FROM: Final = 200
-KIND_MIN: Final = 100
 
 _STEP: Final = 0.08
 _ACCUMULATED: Final = 0.1
@@ -80,7 +64,7 @@ _Vector = Annotated[tuple[float, ...], msgspec.Meta(min_length=_COUNT, max_lengt
 class ChurnModel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a population has taught. One per partition learns; a merged one is published.
 
-    horizon_days   H that snapshots were judged by
+    horizon_days   H that users were judged by
     churned, stayed   labels learned, by kind
     a, b, w        slope, offset and weights of the standardised features
     sq_a, sq_b, sq_w   AdaGrad's sums of squared gradients
@@ -104,48 +88,12 @@ class ChurnModel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
         return self.churned + self.stayed
 
 
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """A user as seen at the end of `day`: what will be learned from when the outcome is known."""
-
-    day: int
-    p0: float
-    x: _Vector
-
-
 class Label(NamedTuple):
-    """A snapshot with its outcome."""
+    """How a user looked at the end of a day (features: `core/correction.py`), and whether the horizon after it passed without a visit."""
 
     p0: float
     x: tuple[float, ...]
     churned: bool
-
-
-class Verdict(NamedTuple):
-    """A churn probability, and whether it is p0 itself (`prior`) or the corrected one (`online`)."""
-
-    p: float
-    model: Literal["prior", "online"]
-
-
-# -- at rest --------------------------------------------------------------------------------------------------------------------------
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(ChurnModel).decode
-
-
-def encode(model: ChurnModel) -> bytes:
-    """The model as bytes: a version byte, then MessagePack. Equal models have equal bytes."""
-    return bytes([MODEL_VERSION]) + _encode(model)
-
-
-def decode(blob: bytes) -> ChurnModel:
-    """The model as `encode` left it. `UnknownStateVersion` for one of a later release, `StreamsError` for bytes that are no model."""
-    if blob and blob[0] != MODEL_VERSION:
-        raise UnknownStateVersion(f"a churn model has version {blob[0]}, this release reads up to version {MODEL_VERSION}")
-    try:
-        return _decode(blob[1:])
-    except msgspec.DecodeError as error:
-        raise StreamsError(f"a churn model is damaged: {error}") from None
 
 
 # -- reading --------------------------------------------------------------------------------------------------------------------------
@@ -156,34 +104,9 @@ def start(horizon_days: float) -> ChurnModel:
     return ChurnModel(horizon_days)
 
 
-def features(facts: Facts, horizon_days: float) -> tuple[float, ...]:
-    """x of a user, in the order of `FEATURES`."""
-    h, r, m = horizon_days, facts.r_days, facts.m
-    rate_q, rate_h, _, rate_4h = (s / e for s, e in zip(facts.S, facts.E, strict=True))
-    return (
-        log(1.0 + 10.0 * r / h),
-        _clipped(log((r + 0.5) / m)),
-        log(m / h),
-        log(rate_q * h / 4.0 + 0.1),
-        log(rate_h * h + 0.1),
-        log(rate_4h * 2.0 * h + 0.1),
-        log(1.0 + min(facts.x, 50)),
-        log(1.0 + min(facts.tenure_days / h, 12.0)),
-        log(1.0 + facts.S[2]),
-        log(1.0 + max(0.0, facts.cus + r / m - 1.5)),
-    )
-
-
 def corrected(model: ChurnModel, p0: float, x: Sequence[float]) -> float:
     """The corrected probability, whatever the model has seen."""
     return _p(model, _logit(p0), _standardised(model, x))
-
-
-def verdict(model: ChurnModel, p0: float, x: Sequence[float]) -> Verdict:
-    """What is published: p0 until the model has seen `KIND_MIN` labels of either kind."""
-    if model.churned < KIND_MIN or model.stayed < KIND_MIN:
-        return Verdict(p0, "prior")
-    return Verdict(corrected(model, p0, x), "online")
 
 
 # -- learning -------------------------------------------------------------------------------------------------------------------------
@@ -192,23 +115,6 @@ def verdict(model: ChurnModel, p0: float, x: Sequence[float]) -> Verdict:
 def sampled(user: str, week: int, one_in: int) -> bool:
     """Whether a snapshot of this user is due in this week: one in `one_in` is, by the same draw on every machine."""
     return xxhash.xxh3_64_intdigest(f"{user}\x00{week}".encode()) % one_in == 0
-
-
-def snapshot(facts: Facts, day: int, horizon_days: float) -> Snapshot:
-    """What will be learned from; `facts` as of `day`, with all events of that day and none of a later one."""
-    return Snapshot(day, facts.p0, features(facts, horizon_days))
-
-
-def label(taken: Snapshot, *, last_day: int, today: int, horizon_days: float, cancelled: bool = False) -> Label | None:
-    """The snapshot with its outcome, or None until the last day of its horizon has ended.
-
-    last_day   the user's last active day, before any event of a day after the horizon is folded: such an event is a return that came too
-               late, and the state does not tell it from one in time
-    cancelled  the user left in so many words; that is known at once, and learned when the others of that day are
-    """
-    if today <= taken.day + horizon_days:
-        return None
-    return Label(taken.p0, taken.x, cancelled or last_day <= taken.day)
 
 
 def learn(model: ChurnModel, seen: Label) -> ChurnModel:
@@ -248,7 +154,7 @@ def merge(models: Sequence[ChurnModel]) -> ChurnModel:
     mean = _mixed(shares, [model.mean for model in models])
     spread = tuple(sum(model.spread[i] + model.labels * (model.mean[i] - mean[i]) ** 2 for model in models) for i in range(_COUNT))
     # Weights per unit of the feature, and the offsets that belong to them; then back to weights per deviation of all users.
-    slopes = [tuple(w / d if d else 0.0 for w, d in zip(model.w, _deviations(model), strict=True)) for model in models]
+    slopes = [tuple(w / d if d else 0.0 for w, d in zip(model.w, deviations(model), strict=True)) for model in models]
     offsets = [model.b - sum(s * c for s, c in zip(slope, model.mean, strict=True)) for model, slope in zip(models, slopes, strict=True)]
     slope = _mixed(shares, slopes)
     merged = ChurnModel(
@@ -263,7 +169,7 @@ def merge(models: Sequence[ChurnModel]) -> ChurnModel:
         mean=mean,
         spread=spread,
     )
-    return msgspec.structs.replace(merged, w=tuple(s * d for s, d in zip(slope, _deviations(merged), strict=True)))
+    return msgspec.structs.replace(merged, w=tuple(s * d for s, d in zip(slope, deviations(merged), strict=True)))
 
 
 # -- parts ----------------------------------------------------------------------------------------------------------------------------
@@ -279,14 +185,14 @@ def _met(model: ChurnModel, seen: Label) -> ChurnModel:
     return ChurnModel(model.horizon_days, churned, stayed, model.a, model.b, model.w, model.sq_a, model.sq_b, model.sq_w, mean, spread)
 
 
-def _deviations(model: ChurnModel) -> tuple[float, ...]:
+def deviations(model: ChurnModel) -> tuple[float, ...]:
     """Standard deviations of the features seen; 0 for a feature that has not varied."""
     n = max(model.labels, 1)
     return tuple(sqrt(s / n) if s / n > _VARIANCE_MIN else 0.0 for s in model.spread)
 
 
 def _standardised(model: ChurnModel, x: Sequence[float]) -> tuple[float, ...]:
-    return tuple(_clipped((value - c) / d) if d else 0.0 for value, c, d in zip(x, model.mean, _deviations(model), strict=True))
+    return tuple(_clipped((value - c) / d) if d else 0.0 for value, c, d in zip(x, model.mean, deviations(model), strict=True))
 
 
 def _p(model: ChurnModel, prior: float, z: Sequence[float]) -> float:

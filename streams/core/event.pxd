@@ -3,23 +3,27 @@
 cimport cython
 
 from streams.core.identity cimport Identities
+from streams.core.reader cimport PropertyReader, Reads, Said
 
 
 cdef class _Kind:
     cdef int type_id, machine_id, sign
-    cdef tuple amounts
-    cdef bint verb, detailed
+    cdef bint verb
+    cdef public bint group, links
+    cdef Reads reads
 
 
 cdef class Decoder:
     cdef object _names
+    cdef PropertyReader _reader
     cdef Identities _identities
+    cdef object _groups
     cdef dict _kinds, _verbs, _calls
     cdef _Kind _unknown
     cdef int _unknown_id
+    cdef readonly int linked
     cdef Py_ssize_t _value_bytes, _depth, _properties, _many_bytes
     cdef long long _future_ms, _correction_ms, _oldest_ms, _newest_ms
-    cdef object _amount_minor, _minor_units
 
     @cython.locals(start=Py_ssize_t, i=Py_ssize_t, values=list, payloads=list)
     cpdef list decode(self, records)
@@ -27,17 +31,15 @@ cdef class Decoder:
     @cython.locals(value=bytes, joined=bytes, payloads=list)
     cdef list _together(self, list values)
     cdef _screen(self, bytes value)
-    @cython.locals(kind=_Kind)
+    @cython.locals(kind=_Kind, text=bytes, said=Said, type_id=int)
     cdef _event(self, record, bytes value, payload)
     @cython.locals(kind=_Kind)
     cdef _Kind _named(self, str call, str event, channel)
     cdef _Kind _kind(self, entry, event)
     @cython.locals(at_ms=cython.longlong, ahead_ms=cython.longlong)
     cdef _when(self, timestamp, sent_at, received_at, long long appended_ms, bint event_clock)
-    cdef _what(self, bytes value, event, channel, _Kind kind)
     @cython.locals(found=_Kind)
-    cdef _Kind _on_channel(self, event, channel, detail, _Kind kind)
-    cdef _minor(self, raw, at)
+    cdef _Kind _on_channel(self, event, channel, sent_from, _Kind kind)
 
 
 cdef _unnamed(call)
@@ -49,3 +51,6 @@ cdef long long _millis(moment) except? -1
 
 @cython.locals(total=Py_ssize_t, byte=cython.uchar)
 cdef Py_ssize_t _opens(bytes value)
+
+@cython.locals(total=Py_ssize_t, byte=cython.uchar)
+cdef Py_ssize_t _colons(bytes value)

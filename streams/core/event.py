@@ -12,7 +12,6 @@ Times are RFC 3339 with an offset, or integers: milliseconds since 1970.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context
 from enum import Enum
 from typing import Final
 
@@ -22,9 +21,11 @@ from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from streams.core.catalogue import CALLS, CHANNELS, Names
+from streams.core.grouping import Groups
 from streams.core.headers import DEAD_ORIGIN, REROUTE_APPENDED_AT, REROUTE_ORIGIN, STREAMS_CLOCK
 from streams.core.identity import Identities
-from streams.core.payload import Detail, Payload, decode_amount, decode_detail, decode_line, decode_lines, nests_deeper, refusal
+from streams.core.payload import count_properties, decode_carefully, decode_line, decode_lines, nests_deeper, refusal
+from streams.core.reader import PropertyReader
 from streams.core.record import Coordinates, Event, Record, Rejected
 from streams.core.rules import CUSTOM, EventType, Rules
 
@@ -56,8 +57,6 @@ _NEWEST_MS: Final = 4_102_444_800_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: A decimal longer than this is no time in milliseconds.
 _DIGITS: Final = 16
-#: Amounts of up to 28 digits are rounded exactly as written, half to even; no signal is raised, the bounds are checked after.
-_EXACT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[])
 
 _Moment = datetime | int | None
 
@@ -65,34 +64,35 @@ _EMPTY: Final = Rejected("empty")
 _TOO_LARGE: Final = Rejected("too_large", "$")
 _TOO_DEEP: Final = Rejected("limit", "$")
 _TOO_MANY: Final = Rejected("limit", "$.properties")
-
-#: Said by the sender of an open or click that no person made.
-_MACHINE: Final = ("machine_open", "suspected_bot_click", "bot")
-_TRUE: Final = (b"true", b'"true"')
-_ABSENT: Final = (b"", b"null")
-_NONE: Final = msgspec.Raw()
+_NO_PROPERTIES: Final = Rejected("wrong_type", "$.properties")
 
 
 class _Kind:
     """What a spelling of an event name means."""
 
-    def __init__(self, entry: EventType | None, machine: EventType | None, unknown_id: int, verb: bool) -> None:
-        names = entry.amount if entry is not None else None
+    def __init__(self, entry: EventType | None, machine: EventType | None, unknown_id: int, verb: bool, reader: PropertyReader) -> None:
         self.type_id = entry.id if entry is not None else unknown_id
         self.machine_id = machine.id if machine is not None else 0
         self.sign = entry.sign if entry is not None else 1
-        self.amounts = (names,) if isinstance(names, str) else names or ()
         self.verb = verb
-        self.detailed = verb or machine is not None or names is not None
+        self.group = False
+        self.links = False  # calls that give a user another name do
+        self.reads = reader.reads(entry, machine is not None)
 
 
 class Decoder:
-    """Decodes batches by `rules`. Each record is judged alone: a bad one never changes what another becomes."""
+    """Decodes batches by `rules`. Each record is judged alone: a bad one never changes what another becomes.
+
+    linked   whether an event of the last batch gives its user another name: few do, and nobody needs to look for them in the others
+    """
 
     def __init__(self, rules: Rules) -> None:
         limits, catalogue = rules.limits, rules.catalogue
         self._names = Names(catalogue)
         self._identities = Identities(limits)
+        self._reader = PropertyReader(catalogue, limits)
+        self._groups = Groups(rules)
+        self.linked = 0
         self._unknown_id = CUSTOM if catalogue.unknown == "custom" else 0
         self._value_bytes = limits.value_bytes
         self._depth = limits.depth
@@ -102,17 +102,19 @@ class Decoder:
         self._correction_ms = limits.clock_correction_ms
         self._oldest_ms = _OLDEST_MS
         self._newest_ms = _NEWEST_MS
-        self._amount_minor = limits.amount_minor
-        self._minor_units = catalogue.minor_units
         spellings = [name for entry in catalogue.types for name in (entry.name, *entry.aliases)]
         self._kinds = {name: self._kind(self._names.find(name), name) for name in spellings}
-        self._unknown = _Kind(None, None, self._unknown_id, False)
+        self._unknown = _Kind(None, None, self._unknown_id, False, self._reader)
         self._verbs: dict[tuple[str, str], _Kind] = {}
         self._calls = {call: self._kind(self._names.call(call), "") for call in CALLS}
+        self._calls["group"].group = rules.accounts.enabled
+        for call in ("identify", "alias"):
+            self._calls[call].links = True
 
     def decode(self, records: Sequence[Record]) -> list[Event | Rejected | Control]:
         """What each record is, in the same order."""
         decoded: list[Event | Rejected | Control] = []
+        self.linked = 0
         for start in range(0, len(records), _CHUNK):
             chunk = records[start : start + _CHUNK]
             values: list[bytes] = [record.value or b"" for record in chunk]
@@ -137,12 +139,18 @@ class Decoder:
             return refused
         try:
             value.decode()  # the parser does not look into the strings that it skips
-            payload = decode_line(value)
-        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        except UnicodeDecodeError as error:
             return refusal(error)
+        try:
+            payload = decode_line(value)
+        except (msgspec.DecodeError, RecursionError):
+            try:
+                payload = decode_carefully(value)
+            except (msgspec.DecodeError, RecursionError) as error:
+                return refusal(error)
         return self._event(record, value, payload)
 
-    def _together(self, values: list[bytes]) -> list[Payload] | None:
+    def _together(self, values: list[bytes]) -> list[msgspec.Struct] | None:
         """The payloads of all values parsed in one go, or None when they must be parsed one by one.
 
         Lines pair with values only if there are as many of both and every value begins a line: a value may hold line breaks, and the
@@ -170,9 +178,28 @@ class Decoder:
             return _TOO_DEEP
         return None
 
-    def _event(self, record: Record, value: bytes, payload: Payload) -> Event | Rejected:
+    def _event(self, record: Record, value: bytes, payload: msgspec.Struct) -> Event | Rejected:
         """The event of a parsed record. Checked in this order: name, id, clocks, properties; the first fault is the reason."""
-        call, event, user_id, anonymous_id, message_id, timestamp, sent_at, received_at, channel, _ = astuple(payload)
+        (
+            call,
+            event,
+            user_id,
+            anonymous_id,
+            message_id,
+            timestamp,
+            sent_at,
+            received_at,
+            channel,
+            campaign,
+            properties,
+            sent_from,
+            previous_id,
+        ) = astuple(payload)
+        text = bytes(properties)
+        if text == b"null":
+            text = b""
+        if text and text[0] != 0x7B:
+            return _NO_PROPERTIES
         kind = self._named(call, event, channel)
         if kind is None:
             return _unnamed(call)
@@ -186,20 +213,36 @@ class Decoder:
         if isinstance(at_ms, Rejected):
             return at_ms
 
-        type_id, amount = kind.type_id, 0
-        if kind.detailed or len(value) > self._many_bytes:
-            what = self._what(value, event, channel, kind)
-            if isinstance(what, Rejected):
-                return what
-            type_id, amount = what
+        if len(text) > self._many_bytes and _colons(text) > self._properties and count_properties(text) > self._properties:
+            return _TOO_MANY
+        if kind.verb:
+            kind = self._on_channel(event, channel, sent_from, kind)
+        said = self._reader.said(kind.reads, text)
+        if said.refused is not None:
+            return said.refused
+        type_id = kind.machine_id if said.machine else kind.type_id
         if type_id == 0:
             return Rejected("unknown_type", "$.event" if event else "$.type")
+        amount = said.amount if kind.sign > 0 else -said.amount
+        properties = said.properties
+        if campaign is not None and kind.reads.campaign and not said.machine:
+            properties = self._reader.campaign(properties, campaign)
+        context = None
+        if sent_from is not None or kind.reads.source:
+            context = self._reader.context(sent_from, kind.reads.source, said.source)
 
+        group = self._groups.of(value) if kind.group else None
+        if isinstance(group, Rejected):
+            return group
         if message_id is not None and message_id != "":
             origin = str(message_id).encode()
         elif not origin:
             origin = str(Coordinates(record.topic, record.partition, record.offset)).encode()
-        return Event(who[0], who[1], type_id, at_ms, xxh3_64_intdigest(origin), amount, event_clock)
+        linked = ""
+        if kind.links and user_id is not None:
+            linked = self._identities.linked(who[1], previous_id if call == "alias" else anonymous_id, call != "alias")
+            self.linked = 1 if linked else self.linked
+        return Event(who[0], who[1], type_id, at_ms, xxh3_64_intdigest(origin), amount, event_clock, properties, context, linked, group)
 
     def _named(self, call: str | None, event: str | None, channel: str | None) -> _Kind | None:
         """What the event is called, or None when it has no name or an unknown type. A verb is resolved later, with its channel."""
@@ -221,7 +264,7 @@ class Decoder:
 
     def _kind(self, entry: EventType | None, event: str) -> _Kind:
         machine = self._names.machine(entry) if entry is not None else None
-        return _Kind(entry, machine, self._unknown_id, self._names.is_verb(event))
+        return _Kind(entry, machine, self._unknown_id, self._names.is_verb(event), self._reader)
 
     def _when(self, timestamp: _Moment, sent_at: _Moment, received_at: _Moment, appended_ms: int, event_clock: bool) -> int | Rejected:
         """Event time: `timestamp`, less what the sender's clock is ahead of ours; else `receivedAt`, else append time (docs/wire.md)."""
@@ -243,32 +286,10 @@ class Decoder:
             return Rejected("limit", at)
         return at_ms
 
-    def _what(self, value: bytes, event: str | None, channel: str | None, kind: _Kind) -> tuple[int, int] | Rejected:
-        """Type and amount of an event whose properties matter: a second look into the value, which few events need."""
-        try:
-            detail = decode_detail(value)
-        except msgspec.DecodeError as error:
-            return refusal(error)
-        properties = detail.properties or {}
-        if len(properties) > self._properties:
-            return _TOO_MANY
-        if kind.verb:
-            kind = self._on_channel(event, channel, detail, kind)
-        if kind.machine_id > 0:
-            for flag in _MACHINE:
-                if bytes(properties.get(flag, _NONE)) in _TRUE:
-                    return kind.machine_id, 0
-        for name in kind.amounts:
-            raw = properties.get(name, _NONE)
-            if bytes(raw) not in _ABSENT:
-                minor = self._minor(raw, f"$.properties.{name}")
-                return minor if isinstance(minor, Rejected) else (kind.type_id, kind.sign * minor)
-        return kind.type_id, 0
-
-    def _on_channel(self, event: str | None, channel: str | None, detail: Detail, kind: _Kind) -> _Kind:
+    def _on_channel(self, event: str | None, channel: str | None, sent_from: object, kind: _Kind) -> _Kind:
         """What a verb means on the channel that the event names; what it means alone when it names none."""
-        if channel not in CHANNELS and detail.context is not None:
-            channel = detail.context.channel
+        if channel not in CHANNELS and isinstance(sent_from, msgspec.Struct):
+            channel = sent_from.channel  # type: ignore[attr-defined]
         if not channel or not event or len(channel) > _SPELLING:
             return kind
         found = self._verbs.get((channel, event))
@@ -277,17 +298,6 @@ class Decoder:
             if len(self._verbs) < _SPELLINGS:
                 self._verbs[channel, event] = found
         return found
-
-    def _minor(self, raw: msgspec.Raw, at: str) -> int | Rejected:
-        """A number, or a string that holds one, as minor units: exact, half to even."""
-        try:
-            major = decode_amount(raw)
-        except msgspec.DecodeError as error:
-            return Rejected(refusal(error).reason, at)
-        if not major.is_finite():
-            return Rejected("wrong_type", at)
-        minor = _EXACT.to_integral_value(_EXACT.multiply(major, self._minor_units))
-        return Rejected("limit", at) if abs(minor) > self._amount_minor else int(minor)
 
 
 def _unnamed(call: str | None) -> Rejected:
@@ -337,3 +347,13 @@ def _opens(value: bytes) -> int:
             total += (byte | 0x20) == 0x7B
         return total
     return value.count(b"{") + value.count(b"[")
+
+
+def _colons(value: bytes) -> int:
+    """How many colons stand in `value`: no fewer than its objects have members."""
+    if cython.compiled:  # pragma: no cover
+        total = 0
+        for byte in value:
+            total += byte == 0x3A
+        return total
+    return value.count(b":")

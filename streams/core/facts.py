@@ -10,6 +10,7 @@ __all__ = ["Facts", "facts_of"]
 class Facts(NamedTuple):
     """Everything a score or an alert rests on, at one instant, under the names of docs/scoring.md.
 
+    p      churn probability as it is published: p0, or the corrected one
     S, E   decayed and possible active days for the half-lives H/4, H, 2H, 4H, at that instant
     ratio  (S/E at H/4) / (S/E at 4H): recent against usual activity. The documented figure has half-lives of 14 and 112 days; these are the
            shortest and the longest that are kept, 7.5 and 120 days at H = 30
@@ -25,6 +26,7 @@ class Facts(NamedTuple):
     S: tuple[float, float, float, float]
     E: tuple[float, float, float, float]
     p0: float
+    p: float
     drop: float
     pc: float
     cus: float
@@ -34,8 +36,8 @@ class Facts(NamedTuple):
     lifetime: dict[int, int]
 
 
-def facts_of(rhythm: Rhythm, horizon_days: float, at_ms: int, lifetime: dict[int, int]) -> Facts:
-    """The facts of a user with this rhythm and these lifetime counts, as of `at_ms`."""
+def facts_of(rhythm: Rhythm, p: float, horizon_days: float, at_ms: int, lifetime: dict[int, int]) -> Facts:
+    """The facts of a user with this rhythm, published probability and lifetime counts, as of `at_ms`."""
     r = rhythm.silence(at_ms)
     tenure = rhythm.tenure(r)
     half_lives = (horizon_days / 4, horizon_days, 2 * horizon_days, 4 * horizon_days)
@@ -53,6 +55,7 @@ def facts_of(rhythm: Rhythm, horizon_days: float, at_ms: int, lifetime: dict[int
         S=(s_q, s_h, s_2h, s_4h),
         E=(e_q, e_h, e_2h, e_4h),
         p0=rhythm.churn(r),
+        p=p,
         drop=rhythm.drop(r),
         pc=rhythm.pc,
         cus=rhythm.cus,

@@ -5,13 +5,18 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from streams.core.properties import Context, Grouped, Properties
+
 __all__ = [
     "FATES",
     "NEVER_MS",
+    "PRIOR",
+    "Apart",
     "Coordinates",
     "Event",
     "Fate",
     "Head",
+    "Increments",
     "Output",
     "Plan",
     "Record",
@@ -20,6 +25,9 @@ __all__ = [
 
 #: A due time that never comes. Below 2**53, so that Redis keeps it exactly as a sorted-set score.
 NEVER_MS: Final = 1 << 52
+
+#: The parameters that nobody has learned: the constants of the rules.
+PRIOR: Final = "prior"
 
 #: Every record read meets exactly one of these.
 FATES: Final = ("counted", "duplicate", "late", "rejected", "rerouted", "erased", "control")
@@ -38,7 +46,7 @@ class Fate:
 
 
 class Record(Protocol):
-    """A record as the log holds it. aiokafka's `ConsumerRecord` is one, so nothing is copied.
+    """A record as the log holds it. aiokafka's `ConsumerRecord` is one, and `LogRecord`.
 
     `timestamp` is the append time in ms (LogAppendTime).
     """
@@ -57,6 +65,18 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
+    """A `Record` and nothing else: what a consumer makes of millions of them, at a third of the price of aiokafka's."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 class Coordinates(NamedTuple):
@@ -80,6 +100,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     id_hash     xxh3_64 of `messageId` (of the origin's coordinates when there is none), unsigned
     amount      signed delta of the summed property in minor units; 0 when there is none
     event_clock the record carries `streams-clock: event`: partition time follows `at_ms`
+    properties  what the event is about; None when its type is read for nothing, or says nothing
+    context     where it was sent from; None when it does not say
+    linked      another name that it gives its known user: an anonymous user key (`identify`), or a raw id (`alias`); "" for none
+    group       the account that a `group` event names; None for all others
     """
 
     user: str
@@ -89,12 +113,27 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     id_hash: int
     amount: int = 0
     event_clock: bool = False
+    properties: Properties | None = None
+    context: Context | None = None
+    linked: str = ""
+    group: Grouped | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
     """Why a record could not become an event. `reason` is one of the closed set of docs/wire.md, `at` a JSON path, never a value."""
 
     reason: str
+    at: str = ""
+
+
+class Apart(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A record of a step that was not counted, and what became of it. Its partition is that of the step. `reason` and `at` as in
+    `Rejected`."""
+
+    topic: str
+    offset: int
+    fate: str
+    reason: str = ""
     at: str = ""
 
 
@@ -107,6 +146,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=False):
     now_ms    wall clock when the plan was made: marks stale alerts, dates outputs
     clock     "wall" | "event": what moved partition time
     due_limit how many due users the step looks at, at the most
+    hold_ms   no timer later than this fires, although time goes on: a whole source is silent, which is no habit of users; None: no hold
+    parameters_version   what was learned and published, and users are read by; `PRIOR`: nothing
     """
 
     rev: int
@@ -117,10 +158,17 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=False):
     rules_version: str
     parameters_version: str
     due_limit: int
+    hold_ms: int | None = None
+
+    @property
+    def timers_ms(self) -> int:
+        """Timers fire at due <= this."""
+        return self.time_ms if self.hold_ms is None else min(self.time_ms, self.hold_ms)
 
 
 class Head(msgspec.Struct):
-    """What the store keeps once per partition. `plan` is the step that was begun and not saved yet."""
+    """What the store keeps once per partition. `plan` is the step that was begun and not saved yet; `learned` what the partition has
+    learned (`core/learning.py`), empty before the first lesson."""
 
     partition: int
     owner: str
@@ -132,6 +180,7 @@ class Head(msgspec.Struct):
     guards: dict[str, int]
     fates: dict[str, int]
     next_due_ms: int = NEVER_MS
+    learned: bytes = b""
 
 
 class Output(NamedTuple):
@@ -145,6 +194,21 @@ class Output(NamedTuple):
     timestamp_ms: int | None = None
 
 
+class Increments(msgspec.Struct, frozen=True):
+    """What a step adds to one hash of sums of its partition.
+
+    name    of the hash within the partition, e.g. `d20500` (docs/wire.md)
+    fields  name of the sum -> what it grows by, never 0; a sum that comes to 0 is no longer stored
+    keep_s  the hash is dropped when nothing was added to it for so long
+    limit   most sums that the hash may hold; what does not fit is counted in `overflow`, one for each increment
+    """
+
+    name: str
+    fields: dict[str, int]
+    keep_s: int
+    limit: int
+
+
 class Outcome(msgspec.Struct):
     """What one step does to the world. Nothing of it has happened yet.
 
@@ -153,7 +217,9 @@ class Outcome(msgspec.Struct):
     outputs in the order in which they are published
     fates   index of `FATES` -> how many records met it
     guards  the whole new map: sending topic-partition -> highest offset accepted
-    counts  rejected reason -> n (for metrics and the dead-rate stop)
+    rejects rejected reason -> n (for metrics and the dead-rate stop)
+    sums    what the partition's business sums grow by, each hash once
+    learned what the partition has learned by now; None: nothing in this step
     """
 
     users: dict[str, bytes | None]
@@ -162,6 +228,8 @@ class Outcome(msgspec.Struct):
     fates: list[int]
     guards: dict[str, int]
     rejects: dict[str, int]
+    sums: tuple[Increments, ...] = ()
+    learned: bytes | None = None
 
 
 Users = Mapping[str, bytes | None]

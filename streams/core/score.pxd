@@ -8,30 +8,31 @@ from streams.core.user cimport User
 from streams.core.writer cimport Writer
 
 cdef Writer _out
+cdef double[::1] _points
+cdef long long[::1] _ranked, _shares
 cdef tuple _KEYS
-cdef Py_ssize_t _TOP, _COUNT, _WINDOW_24H, _WINDOW_7D, _WINDOW_30D, _SESSION, _REVENUE, _CUSTOM
+cdef Py_ssize_t _TIME_BYTES, _TOP, _COUNT, _WINDOW_24H, _WINDOW_7D, _WINDOW_30D, _SESSION, _REVENUE, _CUSTOM, _FIRST_TYPE
 cdef long long _DAY_MS
 
 cdef list _last
 cdef class _Spelled:
     cdef readonly object rules
-    cdef tuple inputs
+    cdef tuple inputs, fixed
     cdef bytes horizon, version
+    cdef str topic
+    cdef Py_ssize_t time_at
 cdef _Spelled _spelled(rules)
+@cython.locals(out=Writer)
+cdef bytes _tail(User user, _Spelled spelled, long long due_ms)
 @cython.locals(panes=Panes, out=Writer, window=cython.Py_ssize_t, key=bytes)
 cdef bytes _write(User user, _Spelled spelled, bytes tail, bytes cause, long long as_of_ms, long long rev)
 @cython.locals(panes=Panes, first=cython.bint, i=cython.Py_ssize_t, kind=cython.Py_ssize_t, n=cython.longlong)
-cdef void _counts(Writer out, User user, Py_ssize_t window)
+cdef int _counts(Writer out, User user, Py_ssize_t window) except -1
 @cython.locals(
-    panes=Panes, top=list, i=cython.Py_ssize_t, kind=cython.Py_ssize_t, rest=cython.longlong, share=cython.longlong, largest=cython.longlong,
-    others=cython.longlong, others_count=cython.longlong
+    panes=Panes, i=cython.Py_ssize_t, rank=cython.Py_ssize_t, best=cython.Py_ssize_t, kind=cython.Py_ssize_t, rest=cython.longlong, others=cython.longlong, others_count=cython.longlong
 )
-cdef void _contributions(Writer out, User user)
-cdef void _contribution(Writer out, bytes name, long long count, long long points)
-@cython.locals(
-    panes=Panes, i=cython.Py_ssize_t, kind=cython.Py_ssize_t, found=cython.Py_ssize_t, limit=cython.double, most=cython.double, points=cython.double
-)
-cdef Py_ssize_t _next(User user, Py_ssize_t after)
-cdef long long _parts(double value, long long unit)
+cdef int _contributions(Writer out, User user) except -1
+cdef int _contribution(Writer out, bytes name, long long count, long long points) except -1
+cdef long long _parts(double value, long long unit) noexcept
 @cython.locals(day=cython.longlong, rest=cython.longlong)
-cdef void _time(Writer out, long long at_ms)
+cdef int _time(Writer out, long long at_ms) except -1

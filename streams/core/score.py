@@ -5,6 +5,7 @@ Written by hand, because it is the one record that can leave with every event (a
 `User`, numbers have a fixed number of places, and the panes are read once. `ScoreRecord` says what the bytes are; tests hold them to it.
 """
 
+from array import array
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -12,15 +13,19 @@ from typing import Final
 import cython
 import msgspec
 
-from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
+from streams.core.envelope import Envelope
+from streams.core.record import Output
+from streams.core.rules import CUSTOM, DAY_MS, FIRST_TYPE, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 from streams.core.writer import Writer
 
 if not cython.compiled:
     from math import floor
 
-__all__ = ["Contribution", "ScoreRecord", "score_record"]
+__all__ = ["Contribution", "ScoreRecord", "score_output", "score_record"]
 
+#: `2026-01-31T08:00:00.000Z`
+_TIME_BYTES: Final = 24
 #: Contributions that are named one by one; the others are one more, "other".
 _TOP: Final = 5
 
@@ -33,13 +38,20 @@ _WINDOW_30D: Final = _NAMES.index("30d")
 _SESSION: Final = SESSION
 _REVENUE: Final = REVENUE
 _CUSTOM: Final = CUSTOM
+_FIRST_TYPE: Final = FIRST_TYPE
 _DAY_MS: Final = DAY_MS
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
+#: What the constructor of a named tuple does in the end, without its Python.
+_output = tuple.__new__
 _json = msgspec.json.Encoder().encode
 
 #: Emptied by every record; one for the process, like the user.
 _out = Writer()
+#: Of the types that the panes have seen, their contributions; the largest of these, and what they are in hundredths.
+_points = array("d", bytes(8 * 256))
+_ranked = array("q", bytes(8 * _TOP))
+_shares = array("q", bytes(8 * _TOP))
 
 
 class Contribution(msgspec.Struct, frozen=True, gc=False):
@@ -77,10 +89,37 @@ def score_record(user: User, rules: Rules, *, cause: str, as_of_ms: int, due_ms:
     The id names the last record folded into the user, and the due time where a timer is the cause: never a clock, a batch or a worker.
     """
     spelled = _spelled(rules)
-    tail = f"@{spelled.inputs[user.last_topic]}/{user.last_partition}/{user.last_offset}"
-    if due_ms is not None:
-        tail += f"+{due_ms}"
-    return user.key + tail, _write(user, spelled, tail.encode(), cause.encode(), as_of_ms, rev)
+    tail = _tail(user, spelled, -1 if due_ms is None else due_ms)
+    return user.key + tail.decode(), _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
+
+
+def score_output(user: User, rules: Rules, partition: int, cause: str, as_of_ms: int, due_ms: int | None, rev: int) -> Output:
+    """The same record as it leaves for `partition` of the scores topic: with its key, its headers and its time."""
+    spelled = _spelled(rules)
+    key, tail = user.key.encode(), _tail(user, spelled, -1 if due_ms is None else due_ms)
+    value = _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
+    at = spelled.time_at
+    headers = [*spelled.fixed, ("ce_id", key + tail), ("ce_subject", key), ("ce_time", value[at : at + _TIME_BYTES])]
+    return _output(Output, (spelled.topic, partition, key, value, headers, as_of_ms))
+
+
+def _tail(user: User, spelled: "_Spelled", due_ms: int) -> bytes:
+    """What follows the user key in the id; no due time below 0."""
+    out = _out
+    out.begin()
+    out.raw(b"@")
+    out.raw(spelled.inputs[user.last_topic])
+    out.raw(b"/")
+    out.integer(user.last_partition)
+    out.raw(b"/")
+    out.integer(user.last_offset)
+    if due_ms >= 0:
+        out.raw(b"+")
+        out.integer(due_ms)
+        if user.learned:  # other parameters may see another band at the same instant
+            out.raw(b"~")
+            out.raw(user.learned)
+    return out.done()
 
 
 class _Spelled:
@@ -88,7 +127,10 @@ class _Spelled:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.inputs = rules.topics.inputs
+        self.inputs = tuple(name.encode() for name in rules.topics.inputs)
+        self.topic = rules.topics.scores
+        self.fixed = Envelope("engagement.score.v1", f"/{rules.app_id}").fixed
+        self.time_at = 0  # where the last record written has its time
         self.horizon = _json(rules.churn.horizon_days)
         self.version = _json(rules.version)
 
@@ -114,6 +156,7 @@ def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: i
     out.raw(b'","user_id":')
     out.raw(key)
     out.raw(b',"as_of":"')
+    spelled.time_at = out.size
     _time(out, as_of_ms)
     out.raw(b'","engagement_score":')
     out.fixed(_parts(user.engagement(as_of_ms), 100), 100)
@@ -123,7 +166,7 @@ def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: i
     out.fixed(_parts(user.churn(as_of_ms), 10_000), 10_000)
     out.raw(b',"churn_horizon_days":')
     out.raw(spelled.horizon)
-    out.raw(b',"model":"prior","ces":{')
+    out.raw(b',"model":"online","ces":{' if user.correction.on else b',"model":"prior","ces":{')
     for window in range(_COUNT):
         if window:
             out.raw(b",")
@@ -156,7 +199,7 @@ def _counts(out: Writer, user: User, window: int) -> None:
     for i in range(panes.seen):
         kind = panes.types[i]
         n = panes.count(window, kind)
-        if n and kind >= _CUSTOM:
+        if n and (kind == _CUSTOM or kind >= _FIRST_TYPE):  # the others are ours
             if not first:
                 out.raw(b",")
             first = False
@@ -169,31 +212,33 @@ def _contributions(out: Writer, user: User) -> None:
     """The largest contributions to `ces` of seven days, and the sum of the others. Their points add up to the rounded `ces`."""
     panes = user.panes
     rest = _parts(user.tallied_ces(_WINDOW_7D), 100)
-    top: list[int] = []
     others = others_count = 0
-    largest = 0
     for i in range(panes.seen):
         kind = panes.types[i]
-        if user.weights[kind] * panes.count(_WINDOW_7D, kind) != 0.0:
+        _points[i] = user.weights[kind] * panes.count(_WINDOW_7D, kind)
+        if _points[i] != 0.0:
             others += 1
             others_count += panes.count(_WINDOW_7D, kind)
-    kind = -1
-    while len(top) < _TOP and others > 0:
-        kind = _next(user, kind)
-        top.append(kind)
+    rank = 0
+    while rank < _TOP and others > 0:
+        best = -1
+        for i in range(panes.seen):  # of equal ones the first: types are in the order of their numbers
+            if _points[i] != 0.0 and (best < 0 or _points[i] > _points[best]):
+                best = i
+        _ranked[rank] = best
+        _shares[rank] = _parts(_points[best], 100)
+        rest -= _shares[rank]
+        others_count -= panes.count(_WINDOW_7D, panes.types[best])
+        _points[best] = 0.0
         others -= 1
-        others_count -= panes.count(_WINDOW_7D, kind)
-        rest -= _parts(user.weights[kind] * panes.count(_WINDOW_7D, kind), 100)
-    if not others:
-        largest = rest  # weights of more than two digits: what rounding left over belongs to the largest
-    for i in range(len(top)):
-        kind = top[i]
-        share = _parts(user.weights[kind] * panes.count(_WINDOW_7D, kind), 100)
+        rank += 1
+    if not others and rank:
+        _shares[0] += rest  # weights of more than two digits: what rounding left over belongs to the largest
+    for i in range(rank):
+        kind = panes.types[_ranked[i]]
         if i:
             out.raw(b",")
-        else:
-            share += largest
-        _contribution(out, user.names[kind], panes.count(_WINDOW_7D, kind), share)
+        _contribution(out, user.names[kind], panes.count(_WINDOW_7D, kind), _shares[i])
     if others:
         out.raw(b",")
         _contribution(out, b'"other"', others_count, rest)
@@ -207,19 +252,6 @@ def _contribution(out: Writer, name: bytes, count: int, points: int) -> None:
     out.raw(b',"points":')
     out.fixed(points, 100)
     out.raw(b"}")
-
-
-def _next(user: User, after: int) -> int:
-    """The type that contributes most to seven days after the type `after` (-1: of all); equal ones in the order of their numbers."""
-    panes = user.panes
-    limit = user.weights[after] * panes.count(_WINDOW_7D, after) if after >= 0 else 0.0
-    found, most = -1, 0.0
-    for i in range(panes.seen):
-        kind = panes.types[i]
-        points = user.weights[kind] * panes.count(_WINDOW_7D, kind)
-        if points != 0.0 and (after < 0 or points < limit or (points == limit and kind > after)) and (found < 0 or points > most):
-            found, most = kind, points
-    return found
 
 
 def _parts(value: float, unit: int) -> int:

@@ -1,0 +1,199 @@
+"""Errands: what one partition asks of another because of a record that it has read. They travel on the rerouted topic alone.
+
+An errand is a JSON object, told by the header `reroute-errand` that names its kind. The header is honoured on the rerouted topic only, and
+no record takes it there from elsewhere (`streams.core.reroute`), so no client can send one.
+
+A record may cause more than one sending to the same partition: itself, and errands. Each kind has a guard of its own, under the sender
+`topic/partition~kind`, so that of each, one offset causes at most one record per partition.
+"""
+
+from typing import Any, Final, NamedTuple, get_args
+
+import msgspec
+
+from streams.core.account import Act
+from streams.core.deadletter import origin_of
+from streams.core.headers import (
+    REROUTE_APPENDED_AT,
+    REROUTE_ERRAND,
+    REROUTE_FROM,
+    REROUTE_ORIGIN,
+    REROUTE_USER,
+    STREAMS_CLOCK,
+    TRACEPARENT,
+    header,
+    traceparent,
+)
+from streams.core.identity import ANONYMOUS, home_partition
+from streams.core.record import Event, Output, Record, Rejected
+from streams.core.rules import DAY_MS
+
+__all__ = [
+    "Alias",
+    "Errand",
+    "Forwarded",
+    "Gone",
+    "Left",
+    "Link",
+    "Merge",
+    "Over",
+    "Told",
+    "cause_of",
+    "day_over",
+    "errand_of",
+    "forwarded",
+    "sending",
+]
+
+
+class Errand(msgspec.Struct, frozen=True, tag_field="errand"):
+    """user      key of the user whose partition does it, and whose row it needs
+    at_ms     time of the event that it goes back to
+    because   where that event was first appended
+    """
+
+    user: str
+    at_ms: int
+    because: str
+
+    @property
+    def raw_id(self) -> str:
+        """The id that says on which partition it is done."""
+        return _raw(self.user)
+
+    def home(self, partitions: int) -> int:
+        """The partition on which it is done."""
+        return home_partition(self.raw_id, partitions)
+
+
+class Alias(Errand, frozen=True, tag="alias"):
+    """`user` may be another name of the known user `target`: a client says so, and does not know whether `user` was known already."""
+
+    target: str
+
+
+class Link(Errand, frozen=True, tag="link"):
+    """The anonymous `user` is the known user `target`."""
+
+    target: str
+
+
+class Merge(Errand, frozen=True, tag="merge"):
+    """The known `user` gets the state of `source`, which has none any more."""
+
+    source: str
+    state: bytes
+
+
+class Told(Errand, frozen=True, tag="told"):
+    """A member tells its account something (`streams.core.telling`). `user` is the row of the account.
+
+    sender   the partition that it comes from
+    over     the last day that was over there
+    """
+
+    sender: int
+    over: int
+    act: Act
+
+    @property
+    def raw_id(self) -> str:
+        return self.act.account
+
+
+class Left(Told, frozen=True, tag="left"):
+    """A member has left the account: another kind, since the event that it leaves with makes it a member elsewhere."""
+
+
+class Gone(Told, frozen=True, tag="gone"):
+    """A member was merged into another user: a third kind, since that one may leave and join because of the same record."""
+
+
+class Over(Errand, frozen=True, tag="over"):
+    """A day is over at `sender`, for everything that it tells `target` (`streams.core.horizon`). No row is needed."""
+
+    sender: int
+    over: int
+    target: int
+
+    def home(self, partitions: int) -> int:
+        return self.target
+
+
+class Forwarded(NamedTuple):
+    """An event of an anonymous id that has been merged into a known user: `event` names the known one."""
+
+    event: Event
+
+    @property
+    def user(self) -> str:
+        return self.event.user
+
+    def home(self, partitions: int) -> int:
+        """The partition of that user."""
+        return home_partition(self.event.raw_id, partitions)
+
+
+_Kind = Alias | Link | Merge | Told | Left | Gone | Over
+#: How each kind is called in headers: as in its JSON.
+_NAMES: Final[dict[type[Errand], str]] = {kind: kind.__struct_config__.tag for kind in get_args(_Kind)}
+_decode: Final = msgspec.json.Decoder(_Kind).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _raw(user: str) -> str:
+    """The id that says on which partition a user lives."""
+    return user.removeprefix(ANONYMOUS)
+
+
+def sending(errand: Errand, cause: Record, topic: str, partitions: int) -> Output:
+    """The errand on its way to the partition of its user, sent because of `cause`."""
+    kind = _NAMES[type(errand)]
+    appended_at = header(cause, REROUTE_APPENDED_AT) or str(cause.timestamp).encode()
+    headers = [
+        (REROUTE_ERRAND, kind.encode()),
+        (REROUTE_FROM, f"{cause.topic}/{cause.partition}~{kind}/{cause.offset}".encode()),
+        (REROUTE_ORIGIN, "/".join(origin_of(cause)).encode()),
+        (REROUTE_APPENDED_AT, appended_at),
+    ]
+    if (clock := header(cause, STREAMS_CLOCK)) is not None:
+        headers.append((STREAMS_CLOCK, clock))
+    if (trace := traceparent(cause)) is not None:
+        headers.append((TRACEPARENT, trace))
+    return Output(topic, errand.home(partitions), errand.raw_id.encode(), _encode(errand), headers)
+
+
+def cause_of(record: Record) -> str:
+    """The coordinates of the record that an errand was sent because of."""
+    place, _, rest = (header(record, REROUTE_FROM) or b"").decode("utf-8", "replace").partition("~")
+    return f"{place}/{rest.partition('/')[2]}"
+
+
+def day_over(sender: int, day: int, target: int, topic: str) -> Output:
+    """The news that a day is over, on its way to the partition `target`. No record causes it: the days themselves are counted by."""
+    errand = Over("", (day + 1) * DAY_MS, "", sender, day, target)
+    kind = _NAMES[Over]
+    headers = [(REROUTE_ERRAND, kind.encode()), (REROUTE_FROM, f"day/{sender}~{kind}/{day}".encode())]
+    return Output(topic, target, str(sender).encode(), _encode(errand), headers)
+
+
+def errand_of(record: Record) -> Errand | Rejected | None:
+    """The errand that a record of the rerouted topic is; why it is none that could be done; None for any other record."""
+    kind = header(record, REROUTE_ERRAND)
+    if kind is None:
+        return None
+    try:
+        errand: Errand = _decode(record.value or b"")
+    except (msgspec.DecodeError, RecursionError):
+        return Rejected("wrong_type", "$")
+    return errand if _NAMES[type(errand)].encode() == kind else Rejected("wrong_type", f"$headers.{REROUTE_ERRAND}")
+
+
+def forwarded(record: Record, event: Event) -> Forwarded | None:
+    """The event as one of the user whom a record of the rerouted topic names beside it; None when it names none."""
+    user = header(record, REROUTE_USER)
+    if user is None:
+        return None
+    name = user.decode("utf-8", "replace")
+    said: dict[str, Any] = {"user": name, "raw_id": _raw(name)}
+    return Forwarded(msgspec.structs.replace(event, **said))
