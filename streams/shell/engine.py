@@ -9,7 +9,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types.auth import CredentialsT
 from yarl import URL
 
-from streams.shell.batches import BatchScheduler, BatchSchema, RecordBatch
+from streams.shell.batches import BatchSchema, Fetch, FetchScheduler
 from streams.shell.fetching import FetchSettings
 from streams.shell.table import Tables, UserTable
 from streams.shell.transport import Consumer, Lanes
@@ -72,11 +72,11 @@ def new_app(
         broker=[URL(f"kafka-batches://{address.strip()}") for address in broker.split(",")],
         broker_credentials=credentials,
         store=store,
-        # One event is one batch; see `batches`.
-        ConsumerScheduler=BatchScheduler,
+        # One event is one fetch; see `batches`.
+        ConsumerScheduler=FetchScheduler,
         Table=UserTable,
         TableManager=Tables,
-        # Batches, not events, and bounded in bytes by each source: a queue that fills up would block all partitions.
+        # Fetches, not events, and bounded in bytes by each source: a queue that fills up would block all partitions.
         stream_buffer_maxsize=4096,
         # Lanes are waited for by us, with a deadline; Faust would wait for ever for an event that its agent never got to.
         stream_wait_empty=False,
@@ -100,10 +100,10 @@ def new_app(
         **options,
     )
 
-    async def engage(batches: faust.StreamT[RecordBatch]) -> None:
+    async def engage(fetches: faust.StreamT[Fetch]) -> None:
         feed = cast(Consumer, app.consumer)
-        async for batch in batches:
-            feed.offer(batch)
+        async for fetch in fetches:
+            feed.offer(fetch)
 
     app.agent(app.topic(*inputs, schema=BatchSchema()), name="engage")(engage)
     return app

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
-from streams.shell.batches import LOST, RecordBatch
+from streams.shell.batches import LOST, LogRecords, RecordBatch
 from streams.shell.ports import Bounds, Caught
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
         """The consumer is started, and its fetcher tells when it asked for what."""
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
-        fetcher._proc_fetch_request = partial(self._fetch_and_note, fetcher._proc_fetch_request)
+        fetcher._proc_fetch_request = partial(self._fetch_and_note, fetcher, fetcher._proc_fetch_request)
         # Records that wait here for their budget must not keep other partitions of the same broker from being fetched for the usual 100 ms.
         fetcher._prefetch_backoff = _POLL_PAUSED_S
 
@@ -217,7 +218,9 @@ class ConsumerThread(AIOKafkaConsumerThread):
             return False
         return True
 
-    async def _fetch_and_note(self, fetch: Callable[..., Awaitable[bool]], assignment: Any, node_id: int, request: Any) -> bool:
+    async def _fetch_and_note(
+        self, fetcher: Any, fetch: Callable[..., Awaitable[bool]], assignment: Any, node_id: int, request: Any
+    ) -> bool:
         """Stands around `Fetcher._proc_fetch_request`, which stamps each topic-partition that was answered without an error."""
         states = [
             (TP(topic, partition), assignment.state_value(TP(topic, partition)))
@@ -229,6 +232,9 @@ class ConsumerThread(AIOKafkaConsumerThread):
         sent_ms = time.time_ns() // 1_000_000
         has_records = await fetch(assignment, node_id, request)
         for tp, state in states:
+            fetched = fetcher._records.get(tp)
+            if type(fetched) is FetchResult and fetched._partition_records is not None:
+                fetched._partition_records.__class__ = LogRecords  # nothing of it has been unpacked: no other task ran since it was made
             if state.timestamp and tp in self._epoch:
                 new = tp not in self.caught
                 self.caught[tp] = Caught(state.highwater, sent_ms)

@@ -41,13 +41,16 @@ class Round:
     """The batches of one publish on one producer.
 
     `over` is done when all are acknowledged, or one has failed, or the producer is given up. `failed` is the batch that met the error.
+    `heard_s` is when there was the last acknowledgement, by the clock of the event loop; the beginning before that.
     """
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self.batches: list[Batch] = []
         self.failed: Batch | None = None
         self.acked = 0
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.heard_s = self._loop.time()
         self._sealed = False
 
     def add(self, batch: Batch, answer: "asyncio.Future[object]") -> None:
@@ -58,6 +61,7 @@ class Round:
             if error is None:
                 batch.acked = True
                 self.acked += 1
+                self.heard_s = self._loop.time()
                 self._look()
             elif not self.over.done():
                 self.failed = batch
@@ -71,10 +75,10 @@ class Round:
         self._sealed = True
         self._look()
 
-    def give_up(self) -> None:
+    def give_up(self, why: type[kafka.KafkaError] = kafka.ProducerClosed) -> None:
         """The producer will not answer any more."""
         if not self.over.done():
-            self.over.set_exception(kafka.ProducerClosed())
+            self.over.set_exception(why("no acknowledgement"))
 
     def end(self) -> None:
         """Nobody listens from now on."""

@@ -8,11 +8,11 @@ local function first_due(due)
   return redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or false
 end
 
--- Version, owner, revision, positions, plan and body of the head, and the first due time; false when there is no head.
+-- Version, owner, revision, positions, plan, body and lessons of the head, and the first due time; false when there is no head.
 local function seen(head, due)
-  local fields = redis.call('HMGET', head, 'v', 'owner', 'rev', 'at', 'plan', 'body')
+  local fields = redis.call('HMGET', head, 'v', 'owner', 'rev', 'at', 'plan', 'body', 'learned')
   if not fields[1] then return false end
-  fields[7] = first_due(due)
+  fields[8] = first_due(due)
   return fields
 end
 

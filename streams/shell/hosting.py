@@ -5,12 +5,12 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Final
+from typing import Any, Final
 
 import faust
 from aiokafka.client import AIOKafkaClient
@@ -18,6 +18,8 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from streams.errors import StreamsError
+from streams.logs import bug, last_word
+from streams.tasks import ended
 
 __all__ = ["Host", "quiet_loggers", "run"]
 
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 _BEAT_S: Final = 1.0
 _RETRY_S: Final = 1.0
 _REPEAT_S: Final = 30.0
-_LIBRARIES: Final = ("faust", "mode", "aiokafka", "asyncio")
+_LIBRARIES: Final = ("faust", "mode", "aiokafka", "asyncio", "opentelemetry")
 
 
 class Host:
@@ -92,10 +94,7 @@ class Host:
         except Exception as error:
             self.fatal(app.crash_reason or error)
         finally:
-            stopping.cancel()
-            running.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await running
+            await ended([stopping, running])
             await app.stop()
             if isinstance(app.crash_reason, Exception):
                 self.fatal(app.crash_reason)
@@ -129,6 +128,8 @@ class Host:
             time.sleep(_BEAT_S / 4)
             now_s = time.monotonic()
             if self._leave_s is not None and now_s > self._leave_s:
+                for line in self._unfinished():
+                    log.warning("still under way: %s", line)
                 self.fatal(StreamsError(f"did not stop within {self._stop_s:g} s"))
                 os._exit(self._leave())
             if self._loop is not None and self._leave_s is None and now_s - self._heard_s > self._deaf_s:
@@ -136,18 +137,32 @@ class Host:
                 self.fatal(StreamsError(f"the event loop has not answered for {self._deaf_s:g} s"))
                 os._exit(self._leave())
 
+    def _unfinished(self) -> list[str]:
+        """Each task that has not ended, from the coroutine it is made of to the one it waits in. It is read from another thread, so tasks
+        that change meanwhile may be missing."""
+        lines = []
+        with suppress(RuntimeError):
+            for task in asyncio.all_tasks(self._loop):
+                chain: list[str] = []
+                inner: Any = task.get_coro()
+                while (code := getattr(inner, "cr_code", None)) is not None:
+                    chain.append(code.co_qualname)
+                    inner = getattr(inner, "cr_await", None)
+                lines.append(f"{task.get_name()}: {' > '.join(chain)}")
+        return sorted(lines)
+
     def _leave(self) -> int:
         """The exit code; the reason, if there is one, is on standard error in one line."""
         error = self._error
         if error is None:
             return 0
-        known = isinstance(error, StreamsError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
-        sys.stderr.write("streams: " + " ".join(text.split()) + "\n")
-        sys.stderr.flush()
-        if not known:
-            log.debug("unexpected error", exc_info=error)
-        return error.exit_code if isinstance(error, StreamsError) else 1
+        if isinstance(error, StreamsError):
+            last_word("streams", str(error), error.exit_code)
+            return error.exit_code
+        if os.environ.get("STREAMS_DEBUG") == "1":
+            traceback.print_exception(error)
+        last_word("streams", f"{bug(error)} (STREAMS_DEBUG=1 shows all of it)", 1)
+        return 1
 
 
 def run(
@@ -179,11 +194,15 @@ class _Quiet(logging.Filter):
         self._said_s: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] not in _LIBRARIES:
+        # Our own services are mode's too, and its lines about them come under our names: they begin with the place in its tree.
+        services = str(record.msg).startswith("[^")
+        if services and record.levelno < logging.WARNING:
+            return False
+        if not services and record.name.partition(".")[0] not in _LIBRARIES:
             return True
         record.exc_info = record.exc_text = None
         said = record.name, str(record.msg)
-        if said[1].startswith("Crashed reason") or record.created - self._said_s.get(said, 0.0) < _REPEAT_S:
+        if "Crashed reason" in said[1] or record.created - self._said_s.get(said, 0.0) < _REPEAT_S:
             return False
         self._said_s[said] = record.created
         return True

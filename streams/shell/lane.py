@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from streams.core.record import NEVER_MS, Head, Outcome, Plan
+from streams.core.parameters import decode_parameters
+from streams.core.record import NEVER_MS, PRIOR, Head, Outcome, Plan
 from streams.errors import Fenced, Interrupted, MissingHistory, ReplyLost
 from streams.flow import Flow, Reading
 from streams.shell.buffer import Buffer
-from streams.shell.ports import Bounds, Clock, Loaded, Publisher, Source, Store
+from streams.shell.ports import Bounds, Clock, Loaded, Published, Publisher, Source, Store
 
 __all__ = ["Lane", "LaneSettings"]
 
@@ -31,6 +32,8 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_records  records of one step: bounds what a crash repeats, and how long other lanes wait
     due_limit          users that one step looks at because they are due
     timer_grace_ms     how far the broker's clock may lag behind ours before a silence could be called too early
+    idle_step_ms       a lane without records takes a step when partition time is ahead of its head by so much, so that others can read
+                       from the head how far it has seen; None: never
     compare_ms         how often an idle lane compares its head with the store's
     cache_users        states kept in memory between steps, per lane
     on_gap             what to do when the log no longer holds what the head needs: "stop", or "continue" knowingly
@@ -39,6 +42,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_records: int = 8000
     due_limit: int = 500
     timer_grace_ms: int = 2000
+    idle_step_ms: int | None = None
     compare_ms: int = 5000
     cache_users: int = 200_000
     on_gap: str = "stop"
@@ -63,7 +67,11 @@ class Lane:
         new_owner: Callable[[], str],
         observe: Callable[[Plan, Reading, Outcome], None] | None = None,
         reach: Callable[[str], None] | None = None,
+        hold: Callable[[], int | None] = lambda: None,
+        published: Published | None = None,
     ) -> None:
+        """`hold` is asked when a step is planned: the time beyond which no timer may fire; None: none is held.
+        Without `published` plans name the constants of the rules."""
         self.partition = partition
         self.steps = 0
         self.found = 0
@@ -71,12 +79,19 @@ class Lane:
         self._source, self._store, self._publisher, self._clock = source, store, publisher, clock
         self._flow, self._settings, self._new_owner = flow, settings, new_owner
         self._observe = observe or (lambda plan, reading, outcome: None)
+        self._published = published
         self._reach = reach or (lambda point: None)
+        self._hold = hold
         self._stopping = self._opened = False
         self._head: Head
         self._buffer: Buffer
         self._cache: dict[str, bytes] = {}
         self._compared_ms = 0
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a head to look at."""
+        return self._opened
 
     @property
     def head(self) -> Head:
@@ -114,11 +129,13 @@ class Lane:
         """
         owner = self._new_owner()
         head = await self._store.open(self.partition, owner)
-        bounds = await self._source.bounds()  # after: a log only grows, so what the head claims must be there by now
+        bounds = await self._source.bounds(_reach(head))  # after: a log only grows, so what the head claims must be there by now
         if head is None:
             head = await self._store.create(self._first_head(owner, bounds))
         else:
             head = await self._mend(head, bounds)
+        if self._published is not None:
+            await self._published.keep()
         self._head, self._cache, self._opened = head, {}, True
 
     async def _follow(self) -> None:
@@ -158,6 +175,8 @@ class Lane:
         loaded = await self._plan(plan, reading, found=found)  # 1. the store holds what we are about to do
         if loaded is None:
             return
+        if not self._flow.knows(plan.parameters_version):
+            await self._learn(plan.parameters_version)
         self._reach("after_plan")
         outcome = self._flow.step(plan, reading, self._head, loaded.users, loaded.due)
         self._observe(plan, reading, outcome)
@@ -198,6 +217,16 @@ class Lane:
                 users[key] = cache[key]
         return Loaded(users, loaded.due)
 
+    async def _learn(self, version: str) -> None:
+        """The flow knows the parameters that a plan names: with others it would be another step. Published ones are never taken away."""
+        blob = None if self._published is None else await self._published.read(version)
+        if blob is None:
+            raise MissingHistory(
+                f"partition {self.partition} has a plan that names the parameters {version}, which the store has lost: "
+                "restore the store from a backup"
+            )
+        self._flow.know(decode_parameters(blob))
+
     async def _save(self, plan: Plan, outcome: Outcome) -> Head:
         """The head after the save. A lost answer is asked for again: only we can have moved the head by one under our owner."""
         while True:
@@ -223,8 +252,11 @@ class Lane:
         else:
             time_ms = self._buffer.time_ms(taken, self._settings.timer_grace_ms)
         time_ms = max(min(time_ms, now_ms), self._head.time_ms)
-        if not taken.records and self._head.next_due_ms > time_ms:
-            return None
+        hold_ms = self._hold()
+        if not taken.records and self._head.next_due_ms > (time_ms if hold_ms is None else min(time_ms, hold_ms)):
+            idle_ms = self._settings.idle_step_ms
+            if idle_ms is None or clock != "wall" or time_ms - self._head.time_ms < idle_ms:
+                return None
         plan = Plan(
             rev=self._head.rev,
             spans=taken.spans,
@@ -232,8 +264,9 @@ class Lane:
             now_ms=now_ms,
             clock=clock,
             rules_version=self._flow.rules.version,
-            parameters_version="prior",
+            parameters_version=PRIOR if self._published is None else self._published.current(),
             due_limit=self._settings.due_limit,
+            hold_ms=hold_ms,
         )
         return plan, reading
 
@@ -247,7 +280,8 @@ class Lane:
                 raise Fenced("the head moved while the lane was idle")
             self._compared_ms = now_ms
         until_ms = now_ms + self._settings.compare_ms
-        if self._head.next_due_ms < NEVER_MS:
+        hold_ms = self._hold()
+        if self._head.next_due_ms < NEVER_MS and (hold_ms is None or self._head.next_due_ms <= hold_ms):
             until_ms = min(until_ms, max(self._head.next_due_ms + self._settings.timer_grace_ms, now_ms + 100))
         await self._source.wait(until_ms)
 
@@ -289,7 +323,7 @@ class Lane:
             positions = {topic: head.positions.get(topic, 0) for topic in bounds}
         else:  # a found plan is executed first; new topics join when the lane opens the next time
             positions = dict(head.positions)
-        reach = {topic: head.plan.spans[topic][1] if head.plan else at for topic, at in positions.items()}
+        reach = positions | _reach(head)
         for topic, at in positions.items():
             bound = bounds[topic]
             if bound.start <= at and reach[topic] <= bound.end:
@@ -302,3 +336,10 @@ class Lane:
                 )
             positions[topic] = min(max(at, bound.start), bound.end)
         return head if positions == head.positions else await self._store.move(head, positions)
+
+
+def _reach(head: Head | None) -> dict[str, int]:
+    """How far the logs were read for `head`, and for the step that it has begun."""
+    if head is None:
+        return {}
+    return dict(head.positions) if head.plan is None else head.positions | {topic: to for topic, (_, to) in head.plan.spans.items()}

@@ -1,29 +1,51 @@
-"""Dead letters, looked at and sent once more.
+"""Records that were set aside, looked at and sent once more: dead letters, and what the collector holds in quarantine.
 
 Letters are counted by the coordinates of the record that was refused, as a crash may write one twice, and one that was replayed in vain
-comes back
-under the same coordinates. A replay sends the original key, value and headers through the rerouted topic with `dead-origin`; the user's
-home
-partition remembers the coordinates, so replaying a letter twice changes nothing.
+comes back under the same coordinates; a record in quarantine has its own. A replay sends the original key, value and headers through the
+rerouted topic with `dead-origin`; the user's home partition remembers the coordinates, so replaying a letter twice changes nothing.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streams.core.deadletter import PREFIX
-from streams.core.headers import DEAD_ORIGIN, REROUTE_APPENDED_AT, REROUTE_FROM, REROUTE_HOPS, REROUTE_ORIGIN, header
+from streams.core.envelope import rfc3339
+from streams.core.headers import (
+    DEAD_ORIGIN,
+    QUARANTINE,
+    REROUTE,
+    REROUTE_APPENDED_AT,
+    REROUTE_ORIGIN,
+    header,
+    whole,
+)
 from streams.core.identity import home_partition
 from streams.core.record import Coordinates, Output, Record
 from streams.core.rules import Rules
 from streams.errors import ConfigError
 from streams.shell.scan import scan
 
-__all__ = ["REASONS", "Letter", "Replayed", "Selection", "collect", "coordinates", "fetch", "origin_of_letter", "replay", "resent"]
+__all__ = [
+    "REASONS",
+    "Letter",
+    "LetterLine",
+    "Replayed",
+    "Selection",
+    "Shelf",
+    "collect",
+    "coordinates",
+    "fetch",
+    "held_back",
+    "origin_of_letter",
+    "refused",
+    "replay",
+    "resent",
+]
 
 #: Why a record can be refused: a closed set.
 REASONS: Final = (
@@ -36,27 +58,52 @@ REASONS: Final = (
     "blocked_id",
     "future",
     "unknown_type",
+    "off_plan",
     "limit",
     "rule_error",
 )
 
+#: Why the collector can hold an event back.
+_SUSPICIONS: Final = ("robot", "velocity")
+
 #: Sends that may be on their way at once: bounds memory (at 1 MiB a letter, the topic's limit).
 _IN_FLIGHT: Final = 200
 
-#: Headers that tell of the way a record took, not of the record: a replay begins a new way.
-_OF_THE_WAY: Final = (REROUTE_FROM, REROUTE_HOPS)
+#: A replay begins a new way; where and when the record was first appended stays true of it.
+_OF_THE_WAY: Final = tuple(name for name in REROUTE if name not in (REROUTE_ORIGIN, REROUTE_APPENDED_AT))
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """A topic of records that were set aside. `prefix`: what its headers `...reason` and `...at` begin with; `reasons`: all there are."""
+
+    topic: str
+    partitions: int
+    prefix: str
+    reasons: tuple[str, ...]
+
+
+def refused(rules: Rules) -> Shelf:
+    """The dead letters."""
+    return Shelf(rules.topics.dead, rules.partitions, "dead-", REASONS)
+
+
+def held_back(rules: Rules) -> Shelf:
+    """What the collector believes that no person has sent."""
+    return Shelf(rules.topics.quarantine, rules.partitions, QUARANTINE, _SUSPICIONS)
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """What is known of one refused record, without its bytes.
+    """What is known of one record that was set aside, without its bytes.
 
     origin     where the record was first appended
+    key        its own; in quarantine that is the raw id of its user
     times      how many letters carry these coordinates
-    lies_at    partition and offset of the newest of them on the dead-letter topic, written at `at_ms`
+    lies_at    partition and offset of the newest of them on the topic of the shelf, written at `at_ms`
     path       JSON path of what was wrong, "" when it is the whole record
     """
 
     origin: Coordinates
+    key: bytes | None
     reason: str
     path: str
     stage: str
@@ -66,11 +113,49 @@ class Letter(msgspec.Struct, frozen=True):
     lies_at: tuple[int, int]
 
 
+class LetterLine(msgspec.Struct, frozen=True):
+    """What is known of a refused record, as commands and the API say it.
+
+    coordinates   topic/partition/offset of its first append
+    at            JSON path of what was wrong, "" when it is the whole record
+    times         how many letters carry these coordinates: after a crash, or a replay in vain, more than one
+    """
+
+    coordinates: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    at: str
+    stage: str
+    refused_at: str
+    size_bytes: int
+    times: int
+
+    @classmethod
+    def of(cls, letter: Letter, **more: Any) -> Self:
+        """The line of `letter`; `more` are the fields of a struct that says more."""
+        return cls(
+            coordinates=str(letter.origin),
+            topic=letter.origin.topic,
+            partition=letter.origin.partition,
+            offset=letter.origin.offset,
+            reason=letter.reason,
+            at=letter.path,
+            stage=letter.stage,
+            refused_at=rfc3339(letter.at_ms),
+            size_bytes=letter.size,
+            times=letter.times,
+            **more,
+        )
+
+
 class Selection(msgspec.Struct, frozen=True):
     """Which letters are meant; without anything, all of them. `limit` keeps the newest."""
 
     reason: str | None = None
     topic: str | None = None
+    key: bytes | None = None
     since_ms: int | None = None
     until_ms: int | None = None
     origins: Collection[Coordinates] = ()
@@ -80,10 +165,15 @@ class Selection(msgspec.Struct, frozen=True):
         return (
             (self.reason is None or letter.reason == self.reason)
             and (self.topic is None or letter.origin.topic == self.topic)
+            and (self.key is None or letter.key == self.key)
             and (self.since_ms is None or letter.at_ms >= self.since_ms)
             and (self.until_ms is None or letter.at_ms < self.until_ms)
             and (not self.origins or letter.origin in self.origins)
         )
+
+    def missing(self, found: Iterable[Letter]) -> list[str]:
+        """The coordinates that were asked for and that none of `found` has."""
+        return sorted(str(at) for at in set(self.origins) - {letter.origin for letter in found})
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -99,17 +189,18 @@ class Replayed(msgspec.Struct, frozen=True):
 def coordinates(text: str) -> Coordinates:
     """`topic/partition/offset` as coordinates. Raises `ConfigError`."""
     topic, _, rest = text.partition("/")
-    partition, _, offset = rest.partition("/")
-    if not topic or not _whole(partition) or not _whole(offset):
+    middle, _, last = rest.partition("/")
+    partition, offset = whole(middle.encode(errors="replace")), whole(last.encode(errors="replace"))
+    if not topic or partition is None or offset is None:
         raise ConfigError(f"coordinates are topic/partition/offset, got {text!r}", file="COORDINATES")
-    return Coordinates(topic, int(partition), int(offset))
+    return Coordinates(topic, partition, offset)
 
 
-async def collect(consumer: AIOKafkaConsumer, rules: Rules, which: Selection) -> list[Letter]:
+async def collect(consumer: AIOKafkaConsumer, shelf: Shelf, which: Selection) -> list[Letter]:
     """The letters of `which`, each coordinates once (its newest letter), oldest first."""
     newest: dict[Coordinates, Letter] = {}
-    async for record in scan(consumer, rules.topics.dead, rules.partitions, since_ms=which.since_ms):
-        letter = _letter(record)
+    async for record in scan(consumer, shelf.topic, shelf.partitions, since_ms=which.since_ms):
+        letter = _letter(record, shelf.prefix)
         before = newest.pop(letter.origin, None)
         if before is not None:
             later = letter if letter.at_ms >= before.at_ms else before
@@ -119,12 +210,12 @@ async def collect(consumer: AIOKafkaConsumer, rules: Rules, which: Selection) ->
     return found[-which.limit :] if which.limit else found
 
 
-async def fetch(consumer: AIOKafkaConsumer, rules: Rules, letters: Sequence[Letter]) -> AsyncIterator[tuple[Letter, Record]]:
+async def fetch(consumer: AIOKafkaConsumer, shelf: Shelf, letters: Sequence[Letter]) -> AsyncIterator[tuple[Letter, Record]]:
     """The letters with their records, in the order in which they lie on the topic."""
     wanted = {letter.lies_at: letter for letter in letters}
     if not wanted:
         return
-    async for record in scan(consumer, rules.topics.dead, rules.partitions, since_ms=min(letter.at_ms for letter in letters)):
+    async for record in scan(consumer, shelf.topic, shelf.partitions, since_ms=min(letter.at_ms for letter in letters)):
         letter = wanted.pop((record.partition, record.offset), None)
         if letter is not None:
             yield letter, record
@@ -136,6 +227,7 @@ async def replay(
     consumer: AIOKafkaConsumer,
     producer: AIOKafkaProducer,
     rules: Rules,
+    shelf: Shelf,
     letters: Sequence[Letter],
     progress: Callable[[int], None] | None = None,
 ) -> Replayed:
@@ -144,7 +236,7 @@ async def replay(
     by_partition: Counter[int] = Counter()
     unaddressed = 0
     waiting: list[asyncio.Future[object]] = []
-    async for letter, record in fetch(consumer, rules, letters):
+    async for letter, record in fetch(consumer, shelf, letters):
         output, addressed = resent(record, rules)
         waiting.append(
             await producer.send(output.topic, output.value, output.key, partition=output.partition, headers=list(output.headers))
@@ -168,7 +260,7 @@ def resent(record: Record, rules: Rules) -> tuple[Output, bool]:
     """
     first = origin_of_letter(record)
     origin = str(first).encode()
-    headers = [item for item in record.headers if not item[0].startswith((PREFIX, "dead-")) and item[0] not in _OF_THE_WAY]
+    headers = [item for item in record.headers if not item[0].startswith((PREFIX, "dead-", QUARANTINE)) and item[0] not in _OF_THE_WAY]
     # Clocks of a record are judged against its first append (a letter lies moments behind it). Only a time in the future is judged anew:
     # it may have come by now, and against the first append it would be refused for ever.
     if header(record, "dead-reason") == b"future":
@@ -206,13 +298,16 @@ def _raw_id(value: bytes | None, most: int) -> str | None:
     return None if found is None or found == "" else str(found)
 
 
-def _letter(record: Record) -> Letter:
-    texts = {name: (header(record, name) or b"").decode("utf-8", "replace") for name in ("dead-reason", "dead-at", PREFIX + "stage")}
+def _letter(record: Record, prefix: str) -> Letter:
+    reason, at, stage = (
+        (header(record, name) or b"").decode("utf-8", "replace") for name in (prefix + "reason", prefix + "at", PREFIX + "stage")
+    )
     return Letter(
         origin_of_letter(record),
-        texts["dead-reason"] or "unknown",
-        texts["dead-at"],
-        texts[PREFIX + "stage"],
+        record.key,
+        reason or "unknown",
+        at,
+        stage,
         record.timestamp,
         len(record.value or b""),
         1,
@@ -223,11 +318,8 @@ def _letter(record: Record) -> Letter:
 def origin_of_letter(record: Record) -> Coordinates:
     """Where the refused record was first appended, as its letter says; a letter that somebody else wrote is named by its own
     coordinates."""
-    parts = [(header(record, PREFIX + name) or b"").decode("utf-8", "replace") for name in ("topic", "partition", "offset")]
-    if parts[0] and _whole(parts[1]) and _whole(parts[2]):
-        return Coordinates(parts[0], int(parts[1]), int(parts[2]))
-    return Coordinates(record.topic, record.partition, record.offset)
-
-
-def _whole(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20
+    topic = (header(record, PREFIX + "topic") or b"").decode("utf-8", "replace")
+    partition, offset = (whole(header(record, PREFIX + name)) for name in ("partition", "offset"))
+    if not topic or partition is None or offset is None:
+        return Coordinates(record.topic, record.partition, record.offset)
+    return Coordinates(topic, partition, offset)

@@ -36,6 +36,7 @@ async def claim_meta(redis: Redis, settings: Settings) -> None:
             raise disagreement
         # An id that left the catalogue stays written down: states still hold it.
         known = meanings | {str(entry.id): entry.name for entry in rules.catalogue.types}
+        known |= {str(counter.id): counter.name for counter in rules.catalogue.counters}
         pipe.multi()  # type: ignore[no-untyped-call]
         catalogue = msgspec.json.encode(known, order="deterministic")
         pipe.hset(meta_key(rules.app_id), mapping={_PARTITIONS: str(rules.partitions).encode(), _CATALOGUE: catalogue})
@@ -60,11 +61,12 @@ def differing_partitions(rules: Rules, partitions: int | None) -> ConfigError | 
 
 def changed_meaning(catalogue: Catalogue, meanings: dict[str, str]) -> ConfigError | None:
     """Which id means another event than it did. A new name is no new meaning as long as the old one stays among the aliases."""
-    for number, entry in enumerate(catalogue.types):
-        before = meanings.get(str(entry.id))
-        if before is not None and fold(before) not in {fold(name) for name in (entry.name, *entry.aliases)}:
-            message = f"{entry.id} has meant {before} in stored states, and cannot mean {entry.name}"
-            return ConfigError(
-                f"{message}: take a free number, or keep {before} as an alias", file="catalogue.yaml", path=f"types[{number}].id"
-            )
+    named = [(f"types[{number}].id", each.id, each.name, (each.name, *each.aliases)) for number, each in enumerate(catalogue.types)]
+    named += [(f"counters[{number}].id", each.id, each.name, (each.name,)) for number, each in enumerate(catalogue.counters)]
+    for path, ident, name, names in named:
+        before = meanings.get(str(ident))
+        if before is not None and fold(before) not in {fold(each) for each in names}:
+            message = f"{ident} has meant {before} in stored states, and cannot mean {name}"
+            keep = f", or keep {before} as an alias" if path.startswith("types") else ""
+            return ConfigError(f"{message}: take a free number{keep}", file="catalogue.yaml", path=path)
     return None

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from streams.core.record import Head, Outcome, Output, Plan, Record
 
-__all__ = ["Batch", "Bounds", "Caught", "Clock", "Loaded", "Publisher", "Source", "Store"]
+__all__ = ["Batch", "Bounds", "Caught", "Clock", "Loaded", "Published", "Publisher", "Source", "Store"]
 
 
 class Batch(NamedTuple):
@@ -44,7 +44,9 @@ class Loaded(NamedTuple):
 class Source(Protocol):
     """The records of one lane (all input topics, one partition number)."""
 
-    async def bounds(self) -> Mapping[str, Bounds]: ...
+    async def bounds(self, at_least: Mapping[str, int]) -> Mapping[str, Bounds]:
+        """How far the logs go. Ends below `at_least` are asked for again for a while: a broker may know its own end late."""
+
     async def seek(self, positions: Mapping[str, int]) -> int:
         """Fetching goes on at `positions`; returns the new epoch. Batches of older epochs may still arrive."""
 
@@ -90,6 +92,19 @@ class Store(Protocol):
 class Publisher(Protocol):
     async def publish(self, outputs: Sequence[Output]) -> None:
         """Kafka has acknowledged every output, in order per topic-partition. Waits as long as that takes; never raises."""
+
+
+class Published(Protocol):
+    """The parameters that were published for all partitions (`core/parameters.py`)."""
+
+    def current(self) -> str:
+        """The version that new plans name; the flow knows it."""
+
+    async def keep(self) -> None:
+        """The store holds that version, also one that has gone back in time."""
+
+    async def read(self, version: str) -> bytes | None:
+        """The parameters of a version, encoded; None when the store has lost them. Trouble is waited out inside."""
 
 
 class Clock(Protocol):

@@ -1,7 +1,7 @@
 """A Kafka producer that can be given up at once: aiokafka's `stop()` waits for deliveries, which a dead broker never lets happen."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -9,9 +9,10 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streams.core.record import Output
 from streams.errors import ConfigError
 
-__all__ = ["Pace", "Producer", "new_producer"]
+__all__ = ["OutputBatch", "Pace", "Producer", "new_producer"]
 
 #: How long a connection that is given up may take to close.
 _CLOSE_S: Final = 2.0
@@ -39,12 +40,32 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     refused_s: float = 60.0
 
 
+class OutputBatch(BatchBuilder):  # type: ignore[misc]
+    """A batch of outputs for `send_batch`, encoded."""
+
+    def fill(self, outputs: Sequence[Output], at: int) -> int:
+        """The outputs from the place `at` on are in the batch, as many as fit; returns the place of the next. The first one always fits.
+
+        The same as `append` for each, at half its price.
+        """
+        append, start = self._builder.append, at
+        while at < len(outputs):
+            _, _, key, value, headers, timestamp_ms = outputs[at]
+            listed = headers if type(headers) is list else list(headers)
+            if append(at - start, timestamp_ms, key, value, listed) is None:
+                break
+            at += 1
+        self._relative_offset = at - start
+        self.close()
+        return at
+
+
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
     """aiokafka's producer, with batches of any size and an end that does not wait."""
 
-    def batch(self, limit_bytes: int) -> BatchBuilder:
-        """An empty batch for `send_batch`. The first record always fits; `append` returns None for one that does not any more."""
-        return BatchBuilder(limit_bytes, self._message_accumulator._compression_type)
+    def batch(self, limit_bytes: int) -> OutputBatch:
+        """An empty batch for `send_batch`."""
+        return OutputBatch(limit_bytes, self._message_accumulator._compression_type)
 
     async def abandon(self) -> None:
         """Nothing is sent any more and no connection is left; what was not acknowledged stays so, for ever."""

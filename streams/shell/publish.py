@@ -8,19 +8,18 @@ ends the process.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import aiokafka.errors as kafka
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.core.record import Output
 from streams.errors import ConfigError, StreamsError
 from streams.shell.flight import Batch, Flight, Kept, Place, Round, by_place, forget
-from streams.shell.producer import Pace, Producer, new_producer
+from streams.shell.pauses import Pauses
+from streams.shell.producer import OutputBatch, Pace, Producer, new_producer
 from streams.shell.refusals import FINAL, TOO_LARGE, may_heal, words
 from streams.shell.trouble import Trouble
 
@@ -28,8 +27,6 @@ __all__ = ["Flight", "KafkaPublisher"]
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 5.0
 #: After so long without an acknowledgement somebody should be told, though it is no failure yet.
 SILENCE_S: Final = 5.0
 
@@ -44,6 +41,7 @@ class KafkaPublisher:
         fatal: Callable[[StreamsError], None],
         idempotence: bool = True,
         access: Mapping[str, Any] | None = None,
+        batch_bytes: Mapping[str, int] | None = None,
         pace: Pace = Pace(),  # noqa: B008 (frozen)
     ) -> None:
         """Nothing is connected yet: the first publish does that.
@@ -51,6 +49,7 @@ class KafkaPublisher:
         fatal        is told what cannot be waited out; the publish that met it never returns
         idempotence  the broker drops what a producer repeats; off only for brokers that cannot (the embedded one)
         access       aiokafka's security_protocol, ssl_context and sasl_*
+        batch_bytes  topic -> most bytes of a batch, where the topic takes less than `pace` says; what a broker refuses is halved anyway
         """
         self.flight = Flight()
         self._bootstrap, self._fatal, self._pace = bootstrap, fatal, pace
@@ -58,15 +57,21 @@ class KafkaPublisher:
         self._producer: Producer | None = None
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(pace.at_once)
-        self._rounds: set[Round] = set()
+        self._rounds: dict[Round, object] = {}  # and who waits for it
+        self._next_look: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
-        self._batch_bytes: dict[str, int] = {}  # of topics that take less than the settings say
+        self._batch_bytes = {topic: min(most, pace.batch_bytes) for topic, most in (batch_bytes or {}).items()}
         self._trouble = Trouble("Kafka", log)
 
     @property
     def trouble(self) -> str | None:
         """What is waited for right now; None when Kafka acknowledges."""
         return self._trouble.reason
+
+    @property
+    def waited_s(self) -> float:
+        """How long somebody has waited since the start, all in all."""
+        return self._trouble.waited_s
 
     async def start(self) -> None:
         """A producer is connected. Waits for the broker as long as that takes.
@@ -77,6 +82,8 @@ class KafkaPublisher:
 
     async def close(self) -> None:
         """No connection is left. Whoever still publishes should have been cancelled before."""
+        if self._next_look is not None:
+            self._next_look.cancel()
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.abandon()
@@ -87,7 +94,7 @@ class KafkaPublisher:
         """Kafka has acknowledged every output, in order per topic-partition. Waits as long as that takes; never raises."""
         kept, me = by_place(outputs), object()
         self.flight.waiting += len(outputs)
-        pause_s, refused_since_s, served = 0.0, None, False
+        pauses, refused_since_s, served = Pauses(at_once=True), None, False
         try:
             while kept:
                 async with self._slots:
@@ -101,8 +108,7 @@ class KafkaPublisher:
                 self.flight.retries += sum(batch.records for batch in round_.batches if not batch.acked)
                 self._trouble.wait(me, words(error))
                 self._replace(producer)
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, guards nothing)
-                pause_s = min(max(pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+                await pauses.pause()
             served = True
         finally:
             self.flight.waiting -= sum(map(len, kept.values()))
@@ -111,14 +117,16 @@ class KafkaPublisher:
     async def _attempt(self, producer: Producer, kept: Kept, me: object) -> tuple[Round, Exception | None]:
         """All that is kept was handed to `producer`, and acknowledged unless there is an error."""
         round_ = Round()
-        self._rounds.add(round_)
+        self._rounds[round_] = me
+        if self._next_look is None:
+            self._look_for_silence()
         try:
             await self._hand_over(producer, round_, kept)
-            await self._acknowledged(round_, me)
+            await round_.over
         except (kafka.KafkaError, OSError, AssertionError) as error:  # aiokafka asserts that it knows the partition
             return round_, error
         finally:
-            self._rounds.discard(round_)
+            del self._rounds[round_]
             round_.end()
         return round_, None
 
@@ -129,62 +137,66 @@ class KafkaPublisher:
         come first, and leave in one request.
         """
         queues = [(place, self._batches(producer, place, outputs)) for place, outputs in kept.items()]
-        while queues and not round_.over.done():
-            longer = []
-            for place, batches in queues:
-                builder = next(batches, None)
-                if builder is None:
-                    continue
-                batch = Batch(place, builder.record_count(), builder.size())
-                try:
-                    # It gives up after `request_s` by itself, unless its client is gone.
-                    async with asyncio.timeout(self._pace.request_s * 1.5):
+        loop, patience_s = asyncio.get_running_loop(), self._pace.request_s * 1.5
+        began_s = loop.time()
+        # It gives up after `request_s` by itself, unless its client is gone.
+        async with asyncio.timeout(patience_s) as limit:
+            while queues and not round_.over.done():
+                longer = []
+                for place, batches in queues:
+                    builder = next(batches, None)
+                    if builder is None:
+                        continue
+                    batch = Batch(place, builder.record_count(), builder.size())
+                    try:
                         answer = await producer.send_batch(builder, place[0], partition=place[1])
-                except Exception:
-                    round_.failed = round_.failed or batch
-                    raise
-                round_.add(batch, answer)
-                self.flight.batches += 1
-                self.flight.records += batch.records
-                self.flight.bytes += batch.bytes
-                longer.append((place, batches))
-            queues = longer
+                    except BaseException:  # the limit comes as a cancellation
+                        round_.failed = round_.failed or batch
+                        raise
+                    if (now_s := loop.time()) - began_s > 1.0:  # each batch has its own time; most need none
+                        began_s = now_s
+                        limit.reschedule(now_s + patience_s)
+                    round_.add(batch, answer)
+                    self.flight.batches += 1
+                    self.flight.records += batch.records
+                    self.flight.bytes += batch.bytes
+                    longer.append((place, batches))
+                queues = longer
         round_.seal()
 
-    def _batches(self, producer: Producer, place: Place, outputs: Sequence[Output]) -> Iterator[BatchBuilder]:
+    def _batches(self, producer: Producer, place: Place, outputs: Sequence[Output]) -> Iterator[OutputBatch]:
         """The outputs of one place, encoded, batch by batch."""
         limit = self._batch_bytes.get(place[0], self._pace.batch_bytes)
-        builder = producer.batch(limit)
-        for _, _, key, value, headers, timestamp_ms in outputs:
-            listed = headers if type(headers) is list else list(headers)
-            if builder.append(key=key, value=value, timestamp=timestamp_ms, headers=listed) is None:  # full
-                yield builder
-                builder = producer.batch(limit)
-                builder.append(key=key, value=value, timestamp=timestamp_ms, headers=listed)
-        yield builder
+        at = 0
+        while at < len(outputs):
+            batch = producer.batch(limit)
+            at = batch.fill(outputs, at)
+            yield batch
 
-    async def _acknowledged(self, round_: Round, me: object) -> None:
-        """Every batch of the round is acknowledged. Raises what failed, and `KafkaTimeoutError` after `patience_s` in which none was."""
-        patience_s = self._pace.patience_s
-        pause_s = min(SILENCE_S, patience_s)
-        silent_s = 0.0
-        while True:
-            acked = round_.acked
-            await asyncio.wait([round_.over], timeout=pause_s)
+    def _look_for_silence(self) -> None:
+        """Rounds without an acknowledgement for long are known as trouble, and given up after `patience_s`. Looks again from time to time
+        while there are rounds: one clock for all, because one for each publish costs more than the rest of it."""
+        if not self._rounds:
+            self._next_look = None
+            return
+        loop, patience_s = asyncio.get_running_loop(), self._pace.patience_s
+        now_s, known_s = loop.time(), min(SILENCE_S, patience_s)
+        for round_, me in self._rounds.items():
+            silent_s = now_s - round_.heard_s
             if round_.over.done():
-                return round_.over.result()
-            silent_s = 0.0 if round_.acked > acked else silent_s + pause_s
-            if silent_s:
+                continue
+            if silent_s >= known_s:
                 self._trouble.wait(me, f"no acknowledgement for {silent_s:.0f} s")
             if silent_s >= patience_s:
-                raise kafka.KafkaTimeoutError("no acknowledgement")
+                round_.give_up(kafka.KafkaTimeoutError)
+        self._next_look = loop.call_later(known_s / 5, self._look_for_silence)
 
     async def _connected(self) -> Producer:
         """The producer of all lanes; a new one when there is none, however long the broker takes."""
         if self._producer is not None:
             return self._producer
         async with self._starting:
-            pause_s = FIRST_PAUSE_S
+            pauses = Pauses()
             while self._producer is None:
                 producer = self._make()
                 try:
@@ -194,8 +206,7 @@ class KafkaPublisher:
                 except (kafka.KafkaError, OSError) as error:
                     await self._judge(error, None, None)
                     self._trouble.wait(self, words(error))
-                    await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, guards nothing)
-                    pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                    await pauses.pause()
                 finally:
                     if self._producer is None:
                         await producer.abandon()

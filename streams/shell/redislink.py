@@ -1,16 +1,16 @@
 """Runs scripts on Redis: waits out what can be waited out, and says `ReplyLost` when nobody knows whether a script ran.
 
 redis-py connects (TCP, TLS, Unix socket, AUTH, SELECT) and reads replies. Requests are packed here: `execute_command`
-costs 1.5 to 2.5 times the CPU (`tests/bench/bench_store.py --compare`). Each call has a connection for itself, so there is at
-most one per lane and a lost reply is one lane's trouble only; sharing one would save 7 us a call.
+costs 1.5 to 2.5 times the CPU (`tests/bench/bench_store.py --compare`). All calls share one connection (`pipeline`); when it breaks,
+everybody who waits on it has lost a reply, and asks the head.
 """
 
 import asyncio
 import hashlib
 import logging
-import random
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 
@@ -26,15 +26,13 @@ from redis.exceptions import (
 )
 
 from streams.errors import ConfigError, Fenced, MissingHistory, ReplyLost, StreamsError
+from streams.shell.pauses import Pauses
+from streams.shell.pipeline import Pipeline, Unsent
 from streams.shell.trouble import Trouble
 
 __all__ = ["RedisLink", "Request", "Script"]
 
 log = logging.getLogger(__name__)
-
-#: First and longest pause between two attempts; each is drawn from the upper half of its range, so that workers do not come all at once.
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 5.0
 
 #: Error replies that say "nothing was done, come again". (Redis 7 and Valkey: scripts pass on the code of what failed in them.)
 _NOT_NOW: Final = frozenset({"OOM", "LOADING", "READONLY", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY"})
@@ -60,41 +58,80 @@ class Script:
         self.text = folder.joinpath("head.lua").read_bytes() + folder.joinpath(f"{name}.lua").read_bytes()
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
+    def loading(self) -> bytes:
+        """The command that makes Redis know it."""
+        command = Command()
+        command.add(b"SCRIPT", b"LOAD", self.text)
+        return command.packed()
 
-class Request:
-    """`EVALSHA script keys arguments`, growing argument by argument as the bytes that go out."""
 
-    def __init__(self, script: Script, keys: Sequence[bytes]) -> None:
-        self.script = script
+class Command:
+    """A command, growing argument by argument as the bytes that go out."""
+
+    def __init__(self) -> None:
         self._count = 0
         self._frames: list[bytes] = []
-        self.add(b"EVALSHA", script.sha, len(keys), *keys)
 
     def add(self, *values: bytes | str | int) -> None:
+        frames = self._frames
         for value in values:
             raw = value if isinstance(value, bytes) else str(value).encode()
-            self._frames.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+            frames += (_size(len(raw)), raw, _END)
         self._count += len(values)
 
-    def add_pairs(self, pairs: Iterable[tuple[bytes, bytes]]) -> int:
-        """The fast way for many: large second parts are copied once. Returns how many values were added."""
+    def add_pairs(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """The fast way for many."""
         frames, before = self._frames, len(self._frames)
         for first, second in pairs:
-            frames += (b"$%d\r\n%b\r\n$%d\r\n" % (len(first), first, len(second)), second, b"\r\n")
-        added = (len(frames) - before) // 3 * 2
-        self._count += added
-        return added
+            frames += (_size(len(first)), first, _END, _size(len(second)), second, _END)
+        self._count += (len(frames) - before) // 3
+
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        """Names with their numbers. Both come again and again, the names in each step of a day: they are packed once."""
+        frames = self._frames
+        for name, n in counts.items():
+            frames += (_packed(name), _packed(n))
+        self._count += 2 * len(counts)
 
     def packed(self) -> bytes:
         return b"*%d\r\n" % self._count + b"".join(self._frames)
 
 
-class RedisLink:
-    """Connections to one Redis."""
+_END: Final = b"\r\n"
 
-    def __init__(
-        self, url: str, *, timeout_s: float = 5.0, first_pause_s: float = FIRST_PAUSE_S, on_reconnect: Callable[[], None] | None = None
-    ) -> None:
+
+@lru_cache(maxsize=8192)  # as many sizes as a state may have, and more
+def _size(n: int) -> bytes:
+    return b"$%d\r\n" % n
+
+
+@lru_cache(maxsize=16_384)
+def _packed(value: str | int) -> bytes:
+    raw = str(value).encode()
+    return _size(len(raw)) + raw + _END
+
+
+class Request(Command):
+    """`EVALSHA script keys arguments`."""
+
+    def __init__(self, script: Script, keys: tuple[bytes, ...]) -> None:
+        super().__init__()
+        self.script = script
+        self._frames.append(_opening(script.sha, keys))
+        self._count = 3 + len(keys)
+
+
+@lru_cache(maxsize=4096)
+def _opening(sha: bytes, keys: tuple[bytes, ...]) -> bytes:
+    command = Command()
+    command.add(b"EVALSHA", sha, len(keys), *keys)
+    return b"".join(command._frames)
+
+
+class RedisLink:
+    """The connection to one Redis."""
+
+    def __init__(self, url: str, *, timeout_s: float = 5.0, on_reconnect: Callable[[], None] | None = None) -> None:
         """`timeout_s` bounds connecting, and each request with its reply. `on_reconnect` is called when a connection stands again
         after one was lost: whatever was believed of the store may be wrong now."""
         try:
@@ -107,9 +144,10 @@ class RedisLink:
             )
         except ValueError as error:
             raise ConfigError(str(error), file="STREAMS_REDIS") from None
-        self._timeout_s, self._first_pause_s = timeout_s, first_pause_s
+        self._timeout_s = timeout_s
         self._on_reconnect = on_reconnect or (lambda: None)
-        self._free: list[AbstractConnection] = []
+        self._pipeline: Pipeline | None = None
+        self._connecting = asyncio.Lock()
         self._lost = False
         self._trouble = Trouble("Redis", log)
 
@@ -117,6 +155,11 @@ class RedisLink:
     def trouble(self) -> str | None:
         """What somebody waits for right now; None when nobody has to wait."""
         return self._trouble.reason
+
+    @property
+    def waited_s(self) -> float:
+        """How long somebody has waited since the start, all in all."""
+        return self._trouble.waited_s
 
     async def run(self, request: Request) -> Any:
         """The reply of a script that ran once.
@@ -126,7 +169,7 @@ class RedisLink:
         us in.
         """
         packed = request.packed()
-        pause_s = self._first_pause_s
+        pauses = Pauses()
         me, served = object(), True
         try:
             while True:
@@ -134,8 +177,7 @@ class RedisLink:
                     return await self._ask(request.script, packed)
                 except _NotNow as reason:
                     self._trouble.wait(me, str(reason))
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, guards nothing)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                await pauses.pause()
         except asyncio.CancelledError:
             served = False
             raise
@@ -144,64 +186,55 @@ class RedisLink:
 
     async def close(self) -> None:
         """No connection is left."""
-        while self._free:
-            await self._free.pop().disconnect(nowait=True)
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            await pipeline.close()
 
     async def _ask(self, script: Script, packed: bytes) -> Any:
-        connection = await self._connection()
+        """The reply of the script, or what its error means."""
+        pipeline = self._pipeline
+        if pipeline is None or pipeline.ended:
+            pipeline = await self._connected()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                while True:
-                    try:
-                        await connection.send_packed_command(packed, check_health=False)
-                        return await connection.read_response()
-                    except NoScriptError:  # a Redis that has started since, or SCRIPT FLUSH
-                        await connection.send_command("SCRIPT", "LOAD", script.text, check_health=False)
-                        await connection.read_response()
+            while True:
+                try:
+                    return await pipeline.ask(packed)
+                except NoScriptError:  # a Redis that has started since, or SCRIPT FLUSH
+                    await pipeline.ask(script.loading())
+        except Unsent:
+            raise _NotNow("the connection was lost") from None
         except (ResponseError, BusyLoadingError, AuthenticationError) as error:
             meaning = _meaning(error)
             if isinstance(meaning, _NotNow) and meaning.elsewhere:
-                await connection.disconnect(nowait=True)
-                await self._forget_all()
+                await pipeline.close()
             raise meaning from None
         except (RedisError, OSError) as error:  # asyncio's TimeoutError is an OSError
-            await connection.disconnect(nowait=True)
-            await self._forget_all()
+            await pipeline.close()
             if "max number of clients" in str(error):  # said before a request is looked at
                 raise _NotNow(f"no connection: {error}") from None
             raise ReplyLost(f"Redis did not answer {script.name}: {type(error).__name__}") from None
-        finally:
-            # A call that was cancelled has left its connection closed: the reply to come would be taken for the next one's.
-            if connection.is_connected:
-                self._free.append(connection)
 
-    async def _connection(self) -> AbstractConnection:
-        """A connection with nothing left to read, so that trouble is noticed before anything is sent. Raises `_NotNow`."""
-        while self._free:
-            idle = self._free.pop()
-            if idle.is_connected and not await idle.can_read():
-                return idle
-            await idle.disconnect(nowait=True)  # Redis has closed it meanwhile
-            await self._forget_all()
-        connection: AbstractConnection = self._factory.make_connection()  # type: ignore[no-untyped-call]
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await connection.connect()  # type: ignore[no-untyped-call]
-        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-            raise ConfigError(f"Redis does not let us in: {error}", file="STREAMS_REDIS") from None
-        except (RedisError, OSError) as error:
-            await connection.disconnect(nowait=True)
-            await self._forget_all()
-            raise _NotNow(f"no connection: {str(error) or 'not in time'}") from None
-        if self._lost:
-            self._lost = False
+    async def _connected(self) -> Pipeline:
+        """The connection of all calls; a new one when there is none. Raises `_NotNow`."""
+        async with self._connecting:
+            if self._pipeline is not None and not self._pipeline.ended:
+                return self._pipeline
+            again = self._pipeline is not None or self._lost
+            self._pipeline, self._lost = None, again
+            connection: AbstractConnection = self._factory.make_connection()  # type: ignore[no-untyped-call]
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await connection.connect()  # type: ignore[no-untyped-call]
+            except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+                raise ConfigError(f"Redis does not let us in: {error}", file="STREAMS_REDIS") from None
+            except (RedisError, OSError) as error:
+                await connection.disconnect(nowait=True)
+                self._lost = True
+                raise _NotNow(f"no connection: {str(error) or 'not in time'}") from None
+            self._pipeline, self._lost = Pipeline(connection, self._timeout_s), False
+        if again:
             self._on_reconnect()
-        return connection
-
-    async def _forget_all(self) -> None:
-        """Idle connections led to a server that is gone, or is another now."""
-        self._lost = True
-        await self.close()
+        return self._pipeline
 
 
 def _meaning(error: Exception) -> Exception:

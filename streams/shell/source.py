@@ -13,6 +13,9 @@ from streams.shell.ports import Batch, Bounds, Caught, Clock
 __all__ = ["Feed", "KafkaSource"]
 
 _CLOSED_S: Final = 0.01
+#: How often, and how far apart, an end of the log is asked for that lies before what has been read of it.
+_LATE_ENDS: Final = 20
+_LATE_END_S: Final = 0.25
 
 
 class Feed(Protocol):
@@ -63,9 +66,14 @@ class KafkaSource:
 
     # The `ports.Source` side, for the lane.
 
-    async def bounds(self) -> Mapping[str, Bounds]:
-        bounds = await self._feed.bounds(list(self._tps.values()))
-        return {topic: bounds[tp] for topic, tp in self._tps.items()}
+    async def bounds(self, at_least: Mapping[str, int]) -> Mapping[str, Bounds]:
+        for _ in range(_LATE_ENDS):
+            found = await self._feed.bounds(list(self._tps.values()))
+            bounds = {topic: found[tp] for topic, tp in self._tps.items()}
+            if self._closed or all(bounds[topic].end >= at for topic, at in at_least.items() if topic in bounds):
+                break
+            await asyncio.sleep(_LATE_END_S)
+        return bounds
 
     async def seek(self, positions: Mapping[str, int]) -> int:
         self._epoch = epoch = self._feed.new_epoch()

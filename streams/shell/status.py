@@ -1,8 +1,7 @@
 """How the workers are: each says so every two seconds, and anybody may read it.
 
 `<app>:workers` is a hash: instance -> JSON of `WorkerStatus`. Both sides take the time from Redis, so clocks of machines do not matter;
-what is older
-than ten seconds is not read, and a worker that stops in order takes its field away.
+what is older than ten seconds is not read, and a worker that stops in order takes its field away.
 """
 
 import asyncio
@@ -32,6 +31,7 @@ __all__ = [
     "read_heads",
     "read_workers",
     "redis_complaints",
+    "redis_now_ms",
 ]
 
 PERIOD_S: Final = 2.0
@@ -47,7 +47,8 @@ _BEAT: Final = "#!lua flags=allow-oom\nreturn redis.call('HSET', KEYS[1], ARGV[1
 class WorkerStatus(msgspec.Struct, frozen=True):
     """What one worker says of itself; fields that it does not say are empty.
 
-    trouble   what it waits for ("waiting for Redis: ..."), None when all is well
+    trouble     what it waits for ("waiting for Redis: ..."), None when all is well
+    waiting_s   how long records have waited in the partition that waits longest, without any being saved
     """
 
     instance: str
@@ -62,6 +63,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     version: str = ""
     rules_version: str = ""
     rss_bytes: int = 0
+    waiting_s: float = 0.0
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
@@ -106,7 +108,7 @@ class Heartbeat:
                     await self._redis.hdel(self._key, self._instance)
 
     async def _beat(self) -> None:
-        value = orjson.dumps({"instance": self._instance, "at_ms": await _now_ms(self._redis), **self._snapshot()})
+        value = orjson.dumps({"instance": self._instance, "at_ms": await redis_now_ms(self._redis), **self._snapshot()})
         if self._flag:
             try:
                 await self._redis.eval(_BEAT, 1, self._key, self._instance, value)
@@ -118,7 +120,7 @@ class Heartbeat:
         await self._redis.hset(self._key, self._instance, value)
 
     async def _sweep(self) -> None:
-        now_ms = await _now_ms(self._redis)
+        now_ms = await redis_now_ms(self._redis)
         for field, value in (await self._redis.hgetall(self._key)).items():
             status = _status(value)
             if status is None or status.at_ms < now_ms - _FORGOTTEN_MS:
@@ -138,7 +140,7 @@ def workers_key(app_id: str) -> str:
 
 async def read_workers(redis: Redis, app_id: str) -> list[WorkerStatus]:
     """The workers that were heard within the last ten seconds, by instance."""
-    now_ms = await _now_ms(redis)
+    now_ms = await redis_now_ms(redis)
     heard = [_status(value) for value in (await redis.hvals(workers_key(app_id)))]
     return sorted((it for it in heard if it is not None and it.at_ms >= now_ms - FRESH_MS), key=lambda it: it.instance)
 
@@ -149,7 +151,7 @@ async def read_heads(redis: Redis, app_id: str, partitions: Iterable[int]) -> li
     pipe = redis.pipeline(transaction=False)
     for partition in numbers:
         keys = Keys.of(app_id, partition)
-        pipe.hmget(keys.head, "v", "owner", "rev", "at", "plan", "body")
+        pipe.hmget(keys.head, "v", "owner", "rev", "at", "plan", "body", "learned")
         pipe.zrange(keys.due, 0, 0, withscores=True)
     answers = await pipe.execute()
     heads = []
@@ -205,7 +207,8 @@ def _status(value: bytes | str) -> WorkerStatus | None:
         return None  # of a release that says it otherwise
 
 
-async def _now_ms(redis: Redis) -> int:
+async def redis_now_ms(redis: Redis) -> int:
+    """The wall clock of the machine that Redis runs on."""
     seconds, micros = await redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
 

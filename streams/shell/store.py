@@ -23,38 +23,44 @@ class PartitionStore:
 
     def __init__(self, app_id: str, url: str, *, timeout_s: float = 5.0, on_reconnect: Callable[[], None] | None = None) -> None:
         """`url` is redis://, rediss:// or unix://. Nothing is connected yet. For `timeout_s` and `on_reconnect` see `RedisLink`."""
-        self._app_id = app_id
+        self.app_id, self.url = app_id, url
         self._link = RedisLink(url, timeout_s=timeout_s, on_reconnect=on_reconnect)
-        # A plan that an older or newer release wrote may have other bytes than ours for it: what was found is said again to the byte.
-        self._found: dict[int, tuple[Plan, bytes]] = {}
+        # The plans that are open, as they were said or found: a save says them again to the byte. (An older or newer release may write
+        # other bytes than ours for the same plan.)
+        self._open: dict[int, tuple[Plan, bytes]] = {}
 
     @property
     def trouble(self) -> str | None:
         """What the store waits for right now; None when it serves."""
         return self._link.trouble
 
+    @property
+    def waited_s(self) -> float:
+        """How long somebody has waited since the start, all in all."""
+        return self._link.waited_s
+
     async def close(self) -> None:
         """No connection is left."""
         await self._link.close()
 
     async def open(self, partition: int, owner: str) -> Head | None:
-        keys = Keys.of(self._app_id, partition)
+        keys = Keys.of(self.app_id, partition)
         request = Request(_OPEN, (keys.head, keys.due))
         request.add(owner, HEAD_VERSION)
         return self._head(partition, await self._link.run(request))
 
     async def head(self, partition: int) -> Head | None:
-        keys = Keys.of(self._app_id, partition)
+        keys = Keys.of(self.app_id, partition)
         return self._head(partition, await self._link.run(Request(_LOOK, (keys.head, keys.due))))
 
     async def create(self, head: Head) -> Head:
-        request = Request(_CREATE, Keys.of(self._app_id, head.partition))
+        request = Request(_CREATE, Keys.of(self.app_id, head.partition))
         request.add(HEAD_VERSION, head.owner, head.rev, encode_positions(head.positions), encode_body(head))
         await self._link.run(request)
         return head
 
     async def move(self, head: Head, positions: Mapping[str, int]) -> Head:
-        keys = Keys.of(self._app_id, head.partition)
+        keys = Keys.of(self.app_id, head.partition)
         after = after_move(head, positions)
         request = Request(_MOVE, (keys.head, keys.due))
         request.add(*_expected(head))
@@ -63,9 +69,9 @@ class PartitionStore:
         return after
 
     async def plan(self, head: Head, plan: Plan, keys: Sequence[str]) -> Loaded:
-        request = Request(_PLAN, Keys.of(self._app_id, head.partition))
+        request = Request(_PLAN, Keys.of(self.app_id, head.partition))
         request.add(*_expected(head))
-        request.add(self._plan_bytes(head.partition, plan), plan.time_ms, plan.due_limit)
+        request.add(self._plan_bytes(head.partition, plan), plan.timers_ms, plan.due_limit)
         request.add(*keys)
         users, due, due_states = await self._link.run(request)
         names = [key.decode() for key in due]
@@ -75,35 +81,42 @@ class PartitionStore:
 
     async def save(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
         after = after_save(head, plan, outcome)
-        request = Request(_SAVE, Keys.of(self._app_id, head.partition))
+        request = Request(_SAVE, Keys.of(self.app_id, head.partition))
         request.add(*_expected(head))
         request.add(self._plan_bytes(head.partition, plan))
         request.add(HEAD_VERSION, after.rev, encode_positions(after.positions), encode_body(after))
         gone = [key for key, state in outcome.users.items() if state is None]
         unqueued = [key for key, at_ms in outcome.due.items() if at_ms is None]
-        kept_end = 12 + 2 * (len(outcome.users) - len(gone))
+        kept_end = 13 + 2 * (len(outcome.users) - len(gone))
         queued_end = kept_end + len(gone) + 2 * (len(outcome.due) - len(unqueued))
-        request.add(kept_end, kept_end + len(gone), queued_end, queued_end + len(unqueued))
+        request.add(kept_end, kept_end + len(gone), queued_end, queued_end + len(unqueued), outcome.learned or b"")
         request.add_pairs((key.encode(), state) for key, state in outcome.users.items() if state is not None)
         request.add(*gone)
         request.add_pairs((b"%d" % at_ms, key.encode()) for key, at_ms in outcome.due.items() if at_ms is not None)
         request.add(*unqueued)
+        last = queued_end + len(unqueued)
+        for hash_ in outcome.sums:
+            last += 4 + 2 * len(hash_.fields)
+            request.add(hash_.name, hash_.keep_s, hash_.limit, last)
+            request.add_counts(hash_.fields)
         after.next_due_ms = _due_ms(await self._link.run(request))
-        self._found.pop(head.partition, None)
+        self._open.pop(head.partition, None)
         return after
 
     def _head(self, partition: int, fields: Sequence[bytes | None] | None) -> Head | None:
         """The head in the answer of `open` and `look`."""
         if fields is None:
             return None
-        head = decode_head(partition, fields[:6], _due_ms(fields[6]))
+        head = decode_head(partition, fields[:7], _due_ms(fields[7]))
         if head.plan is not None and fields[4] is not None:
-            self._found[partition] = head.plan, fields[4]
+            self._open[partition] = head.plan, fields[4]
         return head
 
     def _plan_bytes(self, partition: int, plan: Plan) -> bytes:
-        found = self._found.get(partition)
-        return found[1] if found is not None and found[0] == plan else encode_plan(plan)
+        found = self._open.get(partition)
+        if found is None or (found[0] is not plan and found[0] != plan):
+            found = self._open[partition] = plan, encode_plan(plan)
+        return found[1]
 
 
 def _expected(head: Head) -> tuple[str, int, bytes]:

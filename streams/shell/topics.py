@@ -9,12 +9,12 @@ import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from streams.core.rules import DAY_MS
 from streams.errors import ConfigError, Unavailable
 from streams.settings import Settings, TopicSpec
 
 __all__ = ["TopicsReport", "admin_of", "create_topics", "topic_config"]
 
-_DAY_MS: Final = 86_400_000
 _TIMEOUT_MS: Final = 15_000
 _LOOK_AGAIN_S: Final = 0.05
 #: Kafka's word for "as many copies as the broker's default says".
@@ -66,7 +66,7 @@ def topic_config(spec: TopicSpec) -> dict[str, str]:
         "max.message.bytes": str(spec.max_bytes),
     }
     if "delete" in spec.cleanup:
-        config["retention.ms"] = "-1" if spec.retention_days is None else str(round(spec.retention_days * _DAY_MS))
+        config["retention.ms"] = "-1" if spec.retention_days is None else str(round(spec.retention_days * DAY_MS))
     return config
 
 

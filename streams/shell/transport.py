@@ -1,4 +1,4 @@
-"""The Faust transport `kafka-batches://`: one event is one fetched batch, lanes say where to read, and the committed offset follows what
+"""The Faust transport `kafka-batches://`: one event is one fetch, lanes say where to read, and the committed offset follows what
 they saved.
 
 Faust keeps what it is good at: the group, the assignment, agents, tables, start and stop. What it does per message and what it believes
@@ -17,7 +17,7 @@ from faust.types import TP
 from mode.utils.futures import notify
 
 from streams.errors import ConfigError
-from streams.shell.batches import RecordBatch
+from streams.shell.batches import Fetch
 from streams.shell.fetching import ConsumerThread
 from streams.shell.ports import Bounds, Caught
 from streams.shell.source import KafkaSource
@@ -63,11 +63,12 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **options)
         self._thread.on_caught = self._on_caught
 
-    def offer(self, batch: RecordBatch) -> None:
-        """The batch is with the lane of its partition, if there is one. Never raises: the agent has nothing to decide."""
-        source = self.sources.get(batch.partition)
-        if source is not None:
-            source.offer(batch)
+    def offer(self, fetch: Fetch) -> None:
+        """Each batch is with the lane of its partition, if there is one. Never raises: the agent has nothing to decide."""
+        for batch in fetch.batches:
+            source = self.sources.get(batch.partition)
+            if source is not None:
+                source.offer(batch)
 
     # Partitions come and go.
 
@@ -119,15 +120,15 @@ class Consumer(driver.Consumer):
     # Records.
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """Batches flow to the agents until somebody stops. Faust's own loop starts four tasks per message, drops what lies below an offset
+        """Fetches flow to the agents until somebody stops. Faust's own loop starts four tasks per message, drops what lies below an offset
         it remembers, and counts gaps; batches carry their positions, so the lanes see for themselves."""
         try:
             while not (self.should_stop or fetcher.should_stop):
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow.wait())
                 batches: Mapping[TP, Any] = await self._thread.batches()
-                for tp, batch in self.scheduler.iterate(batches):
-                    await self.callback(self._to_message(tp, batch))
+                for tp, fetch in self.scheduler.iterate(batches):
+                    await self.callback(self._to_message(tp, fetch))
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
@@ -160,6 +161,10 @@ class Consumer(driver.Consumer):
             if since_ms is not None and now_ms - since_ms > 1000 * limit_s:
                 return f"lane {number} has not saved anything for {(now_ms - since_ms) // 1000} s, {source.size_bytes} bytes wait"
         return None
+
+    def waiting_ms(self, now_ms: int) -> int:
+        """How long records have waited in the lane that waits longest, without any being saved."""
+        return max((now_ms - it.waiting_since_ms for it in self.sources.values() if it.waiting_since_ms is not None), default=0)
 
     # The `Feed` of the sources.
 
