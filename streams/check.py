@@ -4,6 +4,8 @@ from streams.core.rules import WINDOWS
 from streams.errors import ConfigError
 from streams.examples import differences
 from streams.findings import Finding
+from streams.plan_files import FILE as PLAN_FILE
+from streams.plan_files import differences as plan_differences
 from streams.settings import Settings
 from streams.shell.inspection import check_services
 from streams.shell.meta import claim_meta
@@ -29,6 +31,13 @@ def _examples(settings: Settings) -> list[Finding]:
             findings.append(Finding("error", file, f"example `{example.name}`: {'; '.join(found)}", fix))
         else:
             findings.append(Finding("ok", file, f"example `{example.name}` holds"))
+    for planned in settings.plan_examples:
+        found = plan_differences(settings.plan, planned)
+        if found:
+            fix = "Change the plan, or the example."
+            findings.append(Finding("error", PLAN_FILE, f"example `{planned.name}`: {'; '.join(found)}", fix))
+        else:
+            findings.append(Finding("ok", PLAN_FILE, f"example `{planned.name}` holds"))
     return findings
 
 

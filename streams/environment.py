@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from streams.errors import ConfigError
 from streams.settings_files import Kafka
 
-__all__ = ["Secret", "broker", "instance", "kafka_password", "redis", "serve_token"]
+__all__ = ["Secret", "broker", "instance", "kafka_password", "metrics", "redis", "serve_token", "users_file"]
 
 
 class Secret:
@@ -86,6 +86,24 @@ def instance(env: Mapping[str, str]) -> str:
     return name
 
 
+def metrics(configured: str | None, env: Mapping[str, str]) -> str | None:
+    """`STREAMS_METRICS`, else `observe.metrics` of streams.yaml, as host:port; a port alone is one on loopback. None: nothing is opened."""
+    named = env.get("STREAMS_METRICS")
+    text = (configured or "") if named is None else named
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535 or (":" in host and not host.startswith("[")):
+        file, path = ("streams.yaml", "observe.metrics") if named is None else ("environment", "STREAMS_METRICS")
+        raise ConfigError("must be host:port such as 127.0.0.1:9464, or a port; 0 takes a free one", file=file, path=path)
+    return f"{host or '127.0.0.1'}:{port}"
+
+
 def serve_token(env: Mapping[str, str]) -> Secret | None:
     """`STREAMS_SERVE_TOKEN`, which whoever reads from `streams serve` must know; None when it is for this machine alone."""
     return _secret(env, "STREAMS_SERVE_TOKEN")
+
+
+def users_file(env: Mapping[str, str]) -> Path | None:
+    """`STREAMS_USERS`: the file of those who may sign in to `streams serve`; None when nobody does."""
+    return Path(env["STREAMS_USERS"]) if env.get("STREAMS_USERS") else None

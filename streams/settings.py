@@ -12,12 +12,30 @@ import msgspec
 from streams import environment
 from streams.checks import check_all
 from streams.configfile import did_you_mean, read_file, to_struct
+from streams.core.planned import TrackingPlan
 from streams.core.rules import Catalogue, EventType, Rules, Scoring, Topics
+from streams.core.zones import Zones
 from streams.environment import Secret
 from streams.errors import ConfigError
-from streams.settings_files import Example, Kafka, RiskFile, ScoringFile, StreamsFile, TopicsFile, TopicSpec, Worker
+from streams.metric_file import business_rules
+from streams.plan_files import FILE as PLAN_FILE
+from streams.plan_files import PlanExample, PlanFile, tracking_plan
+from streams.settings_files import (
+    Collect,
+    Example,
+    Kafka,
+    Observe,
+    RiskFile,
+    ScoringFile,
+    Serve,
+    StreamsFile,
+    TopicsFile,
+    TopicSpec,
+    Worker,
+)
+from streams.timezones import all_zones
 
-__all__ = ["Example", "Kafka", "KafkaAccess", "Secret", "Settings", "TopicSpec", "Worker", "load"]
+__all__ = ["Collect", "Example", "Kafka", "KafkaAccess", "Observe", "Secret", "Settings", "TopicSpec", "Worker", "load"]
 
 #: The files of `config/` travel inside the package under this name, for those who bring none of their own.
 _SHIPPED: Final = Path(__file__).parent / "_config"
@@ -57,11 +75,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replication copies of each partition; None: the broker's default
     redis       URL, with the password if there is one: use `redis_place` to show it
     examples    the worked examples of the rule files: (file, example)
+    plan        the whole tracking plan, what is only documented included
+    plan_examples   its worked examples
     folder      where the files were read
+    observe     what was promised, and in `metrics` where this process answers /metrics, /health and /ready; None: nowhere
     """
 
     rules: Rules
     worker: Worker
+    collect: Collect
+    serve: Serve
     kafka: KafkaAccess
     topics: Mapping[str, TopicSpec]
     replication: int | None
@@ -69,7 +92,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis: str
     instance: str
     examples: tuple[tuple[str, Example], ...]
+    plan: TrackingPlan
+    plan_examples: tuple[PlanExample, ...]
     folder: Path
+    observe: Observe = Observe()
+
+    @property
+    def batch_bytes(self) -> dict[str, int]:
+        """Topic -> the largest batch of records that it takes: what Kafka holds against max.message.bytes is the batch, not the record."""
+        return {spec.name: spec.max_bytes for spec in self.topics.values()}
 
     @property
     def redis_place(self) -> str:
@@ -92,10 +123,13 @@ def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None 
     scoring = to_struct(_content(place, "scoring.yaml"), ScoringFile, "scoring.yaml")
     risk = to_struct(_content(place, "risk.yaml"), RiskFile, "risk.yaml")
     catalogue = to_struct(_content(place, "catalogue.yaml"), Catalogue, "catalogue.yaml")
+    plan_file = to_struct(_content(place, PLAN_FILE), PlanFile, PLAN_FILE)
     if partitions is not None:
         topics = msgspec.structs.replace(topics, partitions=partitions)
     specs = {role: getattr(topics.topics, role) for role in topics.topics.__struct_fields__}
     check_all(streams, topics, scoring, risk, catalogue)
+    business = business_rules(_content(place, "metrics.yaml"), catalogue, own=(place / "metrics.yaml").exists())
+    plan = tracking_plan(plan_file, place)
 
     rules = Rules(
         version="",
@@ -107,13 +141,23 @@ def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None 
         scoring=_scoring(scoring, streams),
         churn=risk.churn,
         drop=risk.drop,
+        learning=risk.learning,
         alerts=risk.alerts,
         emit=streams.emit,
+        metrics=scoring.metrics,
+        # A third of a second, which only those pay who count by local time.
+        zones=all_zones() if scoring.metrics.streaks else Zones(),
+        tracking_plan=plan.enforced(),
+        site=risk.site,
+        accounts=risk.accounts,
+        business=business,
     )
     examples = [("scoring.yaml", example) for example in scoring.examples] + [("risk.yaml", example) for example in risk.examples]
     return Settings(
         rules=msgspec.structs.replace(rules, version=_version(rules)),
         worker=streams.worker,
+        collect=streams.collect,
+        serve=streams.serve,
         kafka=KafkaAccess(settings=streams.kafka, password=environment.kafka_password(streams.kafka, env)),
         topics=specs,
         replication=topics.replication,
@@ -121,7 +165,10 @@ def load(folder: Path | None, env: Mapping[str, str], *, partitions: int | None 
         redis=environment.redis(env),
         instance=environment.instance(env),
         examples=tuple(examples),
+        plan=plan,
+        plan_examples=plan_file.examples,
         folder=place,
+        observe=msgspec.structs.replace(streams.observe, metrics=environment.metrics(streams.observe.metrics, env)),
     )
 
 

@@ -4,16 +4,22 @@ from typing import Literal
 
 import msgspec
 
-from streams.core.rules import Alerts, Churn, Drop, Emit, Limits
+from streams.core.account_rules import Accounts
+from streams.core.metric_rules import Metrics
+from streams.core.rules import Alerts, Churn, Drop, Emit, Learning, Limits, Site
 
 __all__ = [
     "Band",
+    "Collect",
     "Example",
     "Expected",
     "Given",
     "Kafka",
+    "Observe",
+    "Proxy",
     "RiskFile",
     "ScoringFile",
+    "Serve",
     "State",
     "StreamsFile",
     "TopicRoles",
@@ -60,6 +66,28 @@ class Worker(_File, frozen=True, kw_only=True):
     stop_timeout_s: float = 10.0
 
 
+class Observe(_File, frozen=True, kw_only=True):
+    """How it is watched, and what was promised; streams.yaml gives the reason of each number."""
+
+    metrics: str | None = None
+    freshness_slo_s: float = 30.0
+    lag_slo_records: int = 100_000
+
+
+class Collect(_File, frozen=True, kw_only=True):
+    """What the collector takes; streams.yaml gives the reason of each number."""
+
+    body_bytes: int = 512_000
+    event_bytes: int = 32_768
+    batch_events: int = 2_500
+    answer_s: float = 10.0
+    buffer_bytes: int = 67_108_864
+    linger_ms: float = 2.0
+    remembered: int = 200_000
+    velocity_per_min: int = 600
+    robots: bool = True
+
+
 class State(_File, frozen=True, kw_only=True):
     """What is kept of one user."""
 
@@ -68,15 +96,39 @@ class State(_File, frozen=True, kw_only=True):
     max_bytes: int = 8192
 
 
+class Proxy(_File, frozen=True, kw_only=True):
+    """A proxy that signs people in: from these addresses (networks in CIDR notation), and from no other, these headers are believed.
+
+    user_header    who it is
+    roles_header   what they may do, with commas between; a user of the users file has the roles that stand there instead
+    """
+
+    addresses: tuple[str, ...] = ()
+    user_header: str = "x-forwarded-user"
+    roles_header: str = "x-forwarded-groups"
+
+
+class Serve(_File, frozen=True, kw_only=True):
+    """Who may use the page and the API. Users and tokens come from the environment."""
+
+    session_hours: float = 12.0
+    timeline_entries: int = 200
+    timeline_days: float = 90.0
+    proxy: Proxy = Proxy()
+
+
 class StreamsFile(_File, frozen=True, kw_only=True):
     """streams.yaml"""
 
     app_id: str = "engagement"
     kafka: Kafka = Kafka()
     worker: Worker = Worker()
+    collect: Collect = Collect()
     emit: Emit = Emit()
     limits: Limits = Limits()
+    observe: Observe = Observe()
     state: State = State()
+    serve: Serve = Serve()
 
 
 class TopicSpec(_File, frozen=True, kw_only=True):
@@ -102,6 +154,10 @@ class TopicRoles(_File, frozen=True, kw_only=True):
     metrics: TopicSpec
     journal: TopicSpec
     dead: TopicSpec
+    identity: TopicSpec
+    audit: TopicSpec
+    accounts: TopicSpec
+    quarantine: TopicSpec
 
 
 class TopicsFile(_File, frozen=True, kw_only=True):
@@ -153,6 +209,7 @@ class ScoringFile(_File, frozen=True, kw_only=True):
     session_gap_minutes: float = 30.0
     bands: tuple[Band, ...]
     weights: dict[str, float] = {}
+    metrics: Metrics = Metrics()
     examples: tuple[Example, ...] = ()
 
 
@@ -161,5 +218,8 @@ class RiskFile(_File, frozen=True, kw_only=True):
 
     churn: Churn = Churn()
     drop: Drop = Drop()
+    learning: Learning = Learning()
     alerts: Alerts = Alerts()
+    site: Site = Site()
+    accounts: Accounts = Accounts()
     examples: tuple[Example, ...] = ()
