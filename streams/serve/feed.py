@@ -15,8 +15,10 @@ from streams.serve.inbox import Inbox
 from streams.serve.people import People
 from streams.serve.position import TOLD
 from streams.serve.pulse import SPAN_S, Pulse
+from streams.serve.reading import no_answer, reading
 from streams.serve.recall import Recall
 from streams.settings import Settings
+from streams.shell.pauses import Pauses
 
 __all__ = ["Feed"]
 
@@ -26,11 +28,9 @@ log = logging.getLogger(__name__)
 _FRAME_S: Final = 0.1
 #: Records read back at the start, by topic, over all partitions: for 200,000 scores that is about five seconds.
 _BACK: Final = {"scores": 200_000, "alerts": 20_000, "journal": 20_000}
-_POLL_RECORDS: Final = 2000
-#: Kafka answers a fetch as soon as there is something; the demo's broker looks only when the wait is over.
-_FETCH_MS: Final = 50
-_FIRST_WAIT_S: Final = 0.1
-_LAST_WAIT_S: Final = 5.0
+#: Compaction and retention take records away: then the first one that is left. Kafka answers a fetch as soon as there is something; the
+#: demo's broker looks only when the wait is over.
+_FETCHING: Final = {"auto_offset_reset": "earliest", "fetch_max_wait_ms": 50, "max_poll_records": 2000}
 
 
 class Feed:
@@ -47,7 +47,8 @@ class Feed:
         self._roles = {topics.scores: "scores", topics.alerts: "alerts", topics.journal: "journal"}
         self._at: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
-        self._pending: dict[str, list[bytes]] = {role: [] for role in TOLD}
+        # What people did to alerts comes from elsewhere (`acts`): it must not wait for this, nor this for Redis.
+        self._pending: dict[str, list[bytes]] = {role: [] for role in TOLD if role != "triage"}
         self.trouble: str | None = "the past has not been read yet"
         self.live = False
         self.whole = True
@@ -55,29 +56,17 @@ class Feed:
 
     async def run(self) -> None:
         """Reads, and begins again where it stopped when the broker went away."""
-        wait_s = _FIRST_WAIT_S
+        pauses = Pauses()
         while True:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.broker,
-                **self._settings.kafka.client(),
-                enable_auto_commit=False,
-                # Compaction and retention take records away: then the first one that is left.
-                auto_offset_reset="earliest",
-                fetch_max_wait_ms=_FETCH_MS,
-                max_poll_records=_POLL_RECORDS,
-            )
             try:
-                await consumer.start()
-                await self._assign(consumer)
-                wait_s = _FIRST_WAIT_S
-                await self._read(consumer)
+                async with reading(self._settings, **_FETCHING) as consumer:
+                    await self._assign(consumer)
+                    pauses.begin_again()
+                    await self._read(consumer)
             except (KafkaError, OSError, TimeoutError) as problem:
-                self.trouble = f"Kafka at {self._settings.broker} does not answer ({type(problem).__name__})"
+                self.trouble = no_answer(self._settings, problem)
                 log.warning("waiting for Kafka: %s", type(problem).__name__)
-            finally:
-                await consumer.stop()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _LAST_WAIT_S)
+            await pauses.pause()
 
     async def _assign(self, consumer: AIOKafkaConsumer) -> None:
         """Every partition is read from where it was left, or from as far back as is read at the start."""
@@ -158,7 +147,7 @@ class Feed:
 
     def _tell(self) -> None:
         # Alerts first: they are what somebody waits for.
-        for role in reversed(TOLD):
+        for role in reversed(self._pending):
             if records := self._pending[role]:
                 self._hub.publish(role, b"[" + b",".join(records) + b"]")
                 records.clear()

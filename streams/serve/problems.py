@@ -40,8 +40,8 @@ def install(app: FastAPI) -> None:
         return problem(it.status, it.detail, it.headers)
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, it: HTTPException) -> Response:
-        detail = f"there is nothing at {request.url.path}" if it.status_code == HTTPStatus.NOT_FOUND else str(it.detail)
+    async def _http(_: Request, it: HTTPException) -> Response:
+        detail = "there is nothing here" if it.status_code == HTTPStatus.NOT_FOUND else str(it.detail)
         return problem(it.status_code, detail, it.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -56,7 +56,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StreamsError)
     async def _state(_: Request, it: StreamsError) -> Response:
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(it))
+        log.error("%s", it)
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this cannot be told; the log says why")
 
     @app.exception_handler(Exception)
     async def _bug(_: Request, it: Exception) -> Response:

@@ -13,7 +13,10 @@ from redis.exceptions import RedisError
 
 from streams.core.record import Head
 from streams.errors import UnknownStateVersion
+from streams.serve.reading import no_answer
 from streams.settings import Settings
+from streams.shell.pauses import Pauses
+from streams.shell.quality import read_marks
 from streams.shell.status import WorkerStatus, read_heads, read_workers, redis_complaints
 from streams.stats import Stats, stats_of
 
@@ -25,11 +28,10 @@ _PERIOD_S: Final = 1.0
 #: Asking a broker for the ends of 50 partitions is cheap, but every replica of this server does it.
 _ENDS_PERIOD_S: Final = 2.0
 _ANSWER_S: Final = 3.0
-_LAST_WAIT_S: Final = 5.0
 
 
 class Standing:
-    """`stats` is what was seen last. `run` runs until it is cancelled, and calls `seen` after each look.
+    """`stats` is what was seen last; `seen` is called after each look at the store.
 
     redis_trouble, kafka_trouble   why that one could not be asked the last time; None when it could
     """
@@ -39,6 +41,7 @@ class Standing:
         self._heads: list[Head] = []
         self._workers: list[WorkerStatus] = []
         self._complaints: list[str] = []
+        self._marks: dict[str, int] = {}
         self._bounds: dict[tuple[str, int], tuple[int, int]] = {}
         self.redis_trouble: str | None = "Redis has not been asked yet"
         self.kafka_trouble: str | None = "Kafka has not been asked yet"
@@ -48,15 +51,10 @@ class Standing:
         """What follows from what was seen last; who could not be asked is named in `trouble`."""
         trouble = [*filter(None, (self.redis_trouble, self.kafka_trouble)), *self._complaints]
         bounds = {} if self.kafka_trouble else self._bounds
-        return stats_of(self._settings.rules, self._heads, self._workers, bounds, trouble)
+        return stats_of(self._settings.rules, self._heads, self._workers, bounds, trouble, self._marks)
 
-    async def run(self) -> None:
-        """Looks at both, each at its own pace: one that hangs must not hide the other."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._watch_store())
-            both.create_task(self._watch_logs())
-
-    async def _watch_store(self) -> None:
+    async def watch_store(self) -> None:
+        """Looks at the store until it is cancelled; not together with the logs, as one that hangs must not hide the other."""
         rules = self._settings.rules
         while True:
             try:
@@ -64,6 +62,7 @@ class Standing:
                     self._heads = await read_heads(self._redis, rules.app_id, range(rules.partitions))
                     self._workers = await read_workers(self._redis, rules.app_id)
                     self._complaints = await redis_complaints(self._redis)
+                    self._marks = await read_marks(self._redis, rules)
                 self.redis_trouble = None
             except (RedisError, OSError, TimeoutError) as problem:
                 self._workers = []
@@ -73,8 +72,9 @@ class Standing:
             self._seen()
             await asyncio.sleep(_PERIOD_S)
 
-    async def _watch_logs(self) -> None:
-        wait_s = _PERIOD_S
+    async def watch_logs(self) -> None:
+        """Asks where the logs begin and end, until it is cancelled."""
+        pauses = Pauses(_PERIOD_S)
         while True:
             # Never assigned: it only asks where the logs begin and end.
             consumer = AIOKafkaConsumer(
@@ -89,16 +89,16 @@ class Standing:
                 while True:
                     async with asyncio.timeout(_ANSWER_S):
                         self._bounds = await self._ends(consumer)
-                    self.kafka_trouble, wait_s = None, _PERIOD_S
+                    self.kafka_trouble = None
+                    pauses.begin_again()
                     await asyncio.sleep(_ENDS_PERIOD_S)
             except (KafkaError, OSError, TimeoutError) as problem:
-                self.kafka_trouble = f"Kafka at {self._settings.broker} does not answer ({type(problem).__name__})"
+                self.kafka_trouble = no_answer(self._settings, problem)
                 log.warning("waiting for Kafka: %s", type(problem).__name__)
             finally:
                 with contextlib.suppress(KafkaError, OSError):
                     await consumer.stop()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _LAST_WAIT_S)
+            await pauses.pause()
 
     async def _ends(self, consumer: AIOKafkaConsumer) -> dict[tuple[str, int], tuple[int, int]]:
         rules = self._settings.rules

@@ -1,6 +1,6 @@
 """`/v1/metrics/now`, `/v1/status`, `/health`, `/ready`, `/metrics`: how it goes, for people, balancers and Prometheus."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 from fastapi import APIRouter
@@ -10,9 +10,10 @@ from starlette.responses import Response
 from streams.serve.api.typed import answers, json_response
 from streams.serve.metrics import Metrics
 from streams.serve.now import Now
+from streams.serve.ready import Ready
 from streams.stats import Stats
 
-__all__ = ["Ready", "Status", "router"]
+__all__ = ["Status", "router"]
 
 
 class Status(Stats, frozen=True):
@@ -20,19 +21,6 @@ class Status(Stats, frozen=True):
 
     version: str
     rules_version: str
-
-
-class Ready(msgspec.Struct, frozen=True):
-    """Whether what is served is up to date.
-
-    recovering   partitions with a step that was begun and not saved yet: normal for a moment, a crash if it stays
-    waiting_for  why not, in words
-    """
-
-    ready: bool
-    lag: int | None
-    recovering: Sequence[int]
-    waiting_for: Sequence[str]
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -48,7 +36,7 @@ def router(
     rules_version: str,
     now: Callable[[], Now],
     stats: Callable[[], Stats],
-    waiting_for: Callable[[], list[str]],
+    ready: Callable[[], Ready],
     metrics: Metrics,
 ) -> APIRouter:
     api = APIRouter(tags=["standing"])
@@ -69,14 +57,14 @@ def router(
         return json_response(Health(True, version))
 
     @api.get("/ready", openapi_extra=answers(Ready, "It is up to date.", 503), response_class=Response)
-    async def ready() -> Response:
-        """Whether what is served is up to date: the past is read, Kafka and Redis answer. 503 when not, with the same body."""
-        seen, reasons = stats(), waiting_for()
-        told = Ready(
-            not reasons, sum(seen.lag.values()) if seen.lag else None, [it.partition for it in seen.partitions if it.step_begun], reasons
-        )
+    async def is_ready() -> Response:
+        """Whether what is served is up to date: the past is read, Kafka and Redis answer. 503 when not, with the same body.
+
+        `behind` says what the workers do not keep of what was promised; that alone leaves this server ready.
+        """
+        told = ready()
         answer = json_response(told)
-        answer.status_code = 503 if reasons else 200
+        answer.status_code = 200 if told.ready else 503
         return answer
 
     @api.get("/metrics", response_class=Response)

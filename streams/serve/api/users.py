@@ -1,18 +1,28 @@
-"""`/v1/users`: one profile, many profiles, and why a profile is what it is."""
+"""`/v1/users`: one profile, many profiles, why a profile is what it is, what happened, and everything for the one it is about."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from streams.core.envelope import rfc3339
 from streams.core.identity import ANONYMOUS
-from streams.serve.api.typed import answers, json_response, takes
+from streams.serve.api.typed import JSON, answers, body_of, json_response, takes
+from streams.serve.audit import Auditor
+from streams.serve.desk import Desk
+from streams.serve.inbox import Inbox, InboxAlert
+from streams.serve.language import language_of
 from streams.serve.problems import Problem
-from streams.serve.users import Found, Profile, Profiles, Why
+from streams.serve.scribe import Timelines
+from streams.serve.timeline import KINDS, Timeline
+from streams.serve.users import Found, Profile, Profiles
+from streams.serve.why import Why
+from streams.serve.why import why as words
 
 __all__ = ["BATCH", "router"]
 
@@ -34,8 +44,22 @@ class Users(msgspec.Struct, frozen=True):
     unknown: Sequence[str]
 
 
-def router(profiles: Profiles, id_bytes: int) -> APIRouter:
-    """Routes that read from `profiles`. Ids are at most `id_bytes` long, as in events."""
+class Export(msgspec.Struct, frozen=True):
+    """Everything that is kept of a user. `profile`, `state_base64`: None when there is no state (any more)."""
+
+    user_id: str
+    exported_at: str
+    profile: Profile | None
+    timeline: Timeline
+    alerts: Sequence[InboxAlert]
+    state_base64: str | None
+
+
+_EXPORT: Final = answers(Export, "Everything.", 400, 403, 404, 503)
+
+
+def router(profiles: Profiles, timelines: Timelines, inbox: Inbox, desk: Desk, auditor: Auditor, id_bytes: int) -> APIRouter:
+    """Routes that read from `profiles` and what stands beside them. Ids are at most `id_bytes` long, as in events."""
     api = APIRouter(tags=["users"])
 
     async def one(user_id: str) -> Found:
@@ -48,8 +72,48 @@ def router(profiles: Profiles, id_bytes: int) -> APIRouter:
     @api.get("/v1/users/{user_id:path}/why", openapi_extra=answers(Why, "The same in words.", 400, 404, 503), response_class=Response)
     async def why(user_id: str, request: Request) -> Response:
         """Why the score, the churn risk and the alerts of a user are what they are, in words."""
-        found = await one(user_id)
-        return _kept(request, found) or json_response(profiles.why(found), _headers(found))
+        found, language = await one(user_id), language_of(request)
+        found = msgspec.structs.replace(found, tag=f'{found.tag[:-1]}-{language}"')
+        headers = _headers(found) | {"vary": "accept-language", "content-language": language}
+        return _kept(request, found) or json_response(words(profiles.tell(found), language), headers)
+
+    @api.get("/v1/users/{user_id:path}/timeline", openapi_extra=answers(Timeline, "The timeline.", 400, 503), response_class=Response)
+    async def timeline(
+        user_id: str,
+        kinds: Annotated[str, Query(max_length=40, description="`event`, `score`, `alert`, with commas between them.")] = ",".join(KINDS),
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        cursor: Annotated[int, Query(ge=0, le=1000, description="`next` of the page before.")] = 0,
+    ) -> Response:
+        """What happened to a user, newest first, and the curve of the score. Bounded: the newest entries, for some months.
+
+        It is written from the topics, a moment after the state. Somebody of whom nothing is kept has an empty one.
+        """
+        chosen = frozenset(kinds.split(","))
+        if not chosen <= set(KINDS):
+            raise Problem(400, f"kinds: of {', '.join(KINDS)}")
+        return json_response(await timelines.of(_checked(user_id, id_bytes), chosen, limit, cursor))
+
+    @api.get("/v1/users/{user_id:path}/export", openapi_extra=_EXPORT, response_class=Response)
+    async def export(user_id: str, request: Request) -> Response:
+        """Everything that is kept of a user, for the user (Art. 15 GDPR): profile, timeline, alerts with what people made of them, and the
+        stored state byte for byte. Who asked is written down.
+        """
+        key = _checked(user_id, id_bytes)
+        found = (await profiles.find([key], _now_ms())).get(key)
+        history = await timelines.of(key, frozenset(KINDS), 1000, 0)
+        alerts = [msgspec.structs.replace(each, triage=desk.all.get(each.alert_id)) for each in inbox.of_user(key)]
+        if found is None and not history.entries and not alerts:
+            raise Problem(404, "nothing is kept of this user")
+        await auditor.must(request.state.caller, "user.export", key)
+        whole = Export(
+            user_id=key,
+            exported_at=rfc3339(_now_ms()),
+            profile=None if found is None else profiles.tell(found),
+            timeline=history,
+            alerts=alerts,
+            state_base64=None if found is None else base64.b64encode(found.blob).decode(),
+        )
+        return json_response(whole, {"content-disposition": 'attachment; filename="export.json"'})
 
     @api.get("/v1/users/{user_id:path}", openapi_extra=answers(Profile, "The profile.", 400, 404, 503), response_class=Response)
     async def profile(user_id: str, request: Request) -> Response:
@@ -59,7 +123,7 @@ def router(profiles: Profiles, id_bytes: int) -> APIRouter:
         Somebody who never signed in is `anon:` and the anonymous id. The answer holds for the minute: `If-None-Match` is understood.
         """
         found = await one(user_id)
-        return _kept(request, found) or json_response(profiles.tell(found), _headers(found))
+        return _kept(request, found) or Response(profiles.answer(found), headers=_headers(found), media_type=JSON)
 
     @api.post("/v1/users:batch", openapi_extra=_both(), response_class=Response)
     async def batch(request: Request) -> Response:
@@ -78,15 +142,7 @@ def router(profiles: Profiles, id_bytes: int) -> APIRouter:
 
 
 async def _ids(request: Request) -> Sequence[str]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _BODY_BYTES:
-            raise Problem(413, f"at most {_BODY_BYTES} bytes")
-    try:
-        ids = msgspec.json.decode(body, type=UserIds).user_ids
-    except msgspec.DecodeError as wrong:
-        raise Problem(400, str(wrong)) from wrong
+    ids = (await body_of(request, UserIds, _BODY_BYTES)).user_ids
     if len(ids) > BATCH:
         raise Problem(400, f"at most {BATCH} users at once, not {len(ids)}")
     return ids

@@ -1,5 +1,7 @@
 // What the server tells: the figures of now and the alerts, kept up to date over lost connections, sleeping tabs and restarts.
 
+import {ask} from "/page/api.js";
+
 const KEPT = 500; // alerts; older ones are asked for page by page
 const AGAIN_MS = 2000;
 
@@ -26,7 +28,7 @@ export class Live extends EventTarget {
       return;
     }
     if (this.#source || document.hidden) return;
-    const source = new EventSource(`/v1/stream?kinds=alerts,now&after=${encodeURIComponent(this.#after)}`);
+    const source = new EventSource(`/v1/stream?kinds=alerts,triage,now&after=${encodeURIComponent(this.#after)}`);
     this.#source = source;
     source.onopen = () => this.#is("live");
     source.onerror = () => {
@@ -43,6 +45,11 @@ export class Live extends EventTarget {
       this.#after = event.lastEventId;
       const fresh = JSON.parse(event.data).filter((alert) => this.#take(alert));
       if (fresh.length) this.dispatchEvent(new CustomEvent("alerts", {detail: fresh}));
+    });
+    source.addEventListener("triage", (event) => {
+      this.#after = event.lastEventId;
+      const changed = JSON.parse(event.data).filter((triage) => this.triaged(triage));
+      if (changed.length) this.dispatchEvent(new CustomEvent("triage", {detail: changed}));
     });
     source.addEventListener("reset", () => {
       this.#close();
@@ -64,7 +71,7 @@ export class Live extends EventTarget {
   #take(alert) {
     const before = this.alerts.get(alert.alert_id);
     if (before && (before.status === alert.status || before.status === "resolved")) return false;
-    this.alerts.set(alert.alert_id, alert);
+    this.alerts.set(alert.alert_id, {...alert, triage: alert.triage ?? before?.triage ?? null});
     if (this.alerts.size > KEPT) {
       const oldest = [...this.alerts.values()].reduce((a, b) => (a.starts_at < b.starts_at ? a : b));
       this.alerts.delete(oldest.alert_id);
@@ -72,9 +79,17 @@ export class Live extends EventTarget {
     return true;
   }
 
-  // Newest first, those that fit.
-  firing(fits = () => true) {
-    return [...this.alerts.values()].filter((alert) => alert.status === "firing" && fits(alert)).sort((a, b) => (a.starts_at < b.starts_at ? 1 : -1));
+  // Whether what people made of an alert is newer than what is known here.
+  triaged(triage) {
+    const alert = this.alerts.get(triage.alert_id);
+    if (!alert || (alert.triage?.acts ?? 0) >= triage.acts) return false;
+    this.alerts.set(alert.alert_id, {...alert, triage});
+    return true;
+  }
+
+  // The loud ones first, then the newest.
+  firing() {
+    return [...this.alerts.values()].filter((alert) => alert.status === "firing").sort((a, b) => loudness(b) - loudness(a) || (a.starts_at < b.starts_at ? 1 : -1));
   }
 
   #lost() {
@@ -95,11 +110,4 @@ export class Live extends EventTarget {
   }
 }
 
-// The answer of the server as an object. Throws what it says went wrong, with the status.
-export async function ask(path) {
-  const answer = await fetch(path, {headers: {accept: "application/json"}});
-  if (answer.status === 401) location.assign("/login");
-  const body = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(body.detail ?? answer.statusText), {status: answer.status});
-  return body;
-}
+const loudness = (alert) => ["high", "critical"].indexOf(alert.severity);

@@ -1,23 +1,17 @@
-// Whether it runs: fates and their sum, lag, workers, trouble.
+// Whether it runs: fates and their sum, lag, workers, trouble, and what was put aside.
 
-import {ask} from "/page/live.js";
-import {count, el, latency, panel, plural, rate, span, table, text} from "/page/words.js";
+import {bytes, count, counted, latency, ranges, rate, said, span} from "/page/format.js";
+import {words} from "/page/language.js";
+import {ask} from "/page/api.js";
+import {letters} from "/page/letters.js";
+import {broken, el, empty, loading, panel, table, unit} from "/page/nodes.js";
 
 const AGAIN_MS = 2000;
-
-// 0-3, 7: neighbouring numbers together.
-function ranges(numbers) {
-  const runs = [];
-  for (const n of [...numbers].sort((a, b) => a - b)) {
-    if (runs.length && runs.at(-1)[1] === n - 1) runs.at(-1)[1] = n;
-    else runs.push([n, n]);
-  }
-  return runs.map(([low, high]) => (low === high ? String(low) : `${low}–${high}`)).join(", ");
-}
+const say = words.operations;
 
 export function mount(root, live) {
-  const body = el("div.grid", null, el("p.empty.panel", {role: "status"}, "Loading"));
-  root.replaceChildren(el("h1.title", null, "Operations"), body);
+  const body = el("div.grid", null, loading()), aside = letters();
+  root.replaceChildren(el("h1.title", null, say.title), body, aside.node);
   let timer = null, gone = false;
 
   async function look() {
@@ -25,31 +19,31 @@ export function mount(root, live) {
       const status = await ask("/v1/status");
       if (!gone && !body.contains(document.activeElement)) tell(body, status, live.now);
     } catch (wrong) {
-      if (!gone) body.replaceChildren(el("p.empty.panel", {role: "status"}, wrong.message));
+      if (!gone) body.replaceChildren(broken(wrong.message));
     }
     if (!gone) timer = setTimeout(look, AGAIN_MS);
   }
 
   look();
-  return {paint() {}, news() {}, leave() { gone = true; clearTimeout(timer); }};
+  return {leave() { gone = true; clearTimeout(timer); aside.leave(); }};
 }
+
+const total = (lag) => (Object.keys(lag).length ? count(Object.values(lag).reduce((a, b) => a + b, 0)) : "?");
 
 function tell(body, status, now) {
   const names = Object.keys(status.fates).filter((name) => status.fates[name] || name === "counted" || name === "rejected");
-  const behind = (it) => (Object.keys(it.lag).length ? count(Object.values(it.lag).reduce((a, b) => a + b, 0)) : "?");
-  const total = Object.keys(status.lag).length ? count(Object.values(status.lag).reduce((a, b) => a + b, 0)) : "?";
-  const fates = status.partitions.map((it) => [String(it.partition), count(it.read), ...names.map((name) => count(it.fates[name])), count(it.sum), behind(it)]);
+  const fates = status.partitions.map((it) => [String(it.partition), count(it.read), ...names.map((name) => count(it.fates[name])), count(it.sum), total(it.lag)]);
   const adds = status.read === status.sum;
-  const workers = status.workers.map((it) => [it.instance, {left: ranges(it.partitions)}, rate(it.events_per_s), count(it.lag), `${(it.rss_bytes / 1048576).toFixed(0)} MiB`, it.started_ms ? span(it.at_ms - it.started_ms) : "–", {left: it.version || "–"}, {left: it.trouble ?? "none"}]);
+  const workers = status.workers.map((it) => [it.instance, {left: ranges(it.partitions)}, rate(it.events_per_s), count(it.lag), bytes(it.rss_bytes), it.started_ms ? span(it.at_ms - it.started_ms) : "–", {left: it.version || "–"}, {left: it.trouble ?? say.none}]);
   body.replaceChildren(
-    panel("", "Fates", el(`span.adds.small${adds ? "" : ".not"}`, null, adds ? "✓ the sum is what was read" : `${plural(status.read - status.sum, "record")} lie in gaps of the log`),
-      status.partitions.length ? table(["partition", "read", ...names, "sum", "behind"], fates, ["all", count(status.read), ...names.map((name) => count(status.fates[name])), count(status.sum), total])
-        : el("p.empty", null, "Nothing has been counted yet.")),
-    panel(".half", "Lag", el("span.unit", null, "records not counted yet"), Object.keys(status.lag).length
-      ? table(["topic", "records"], Object.entries(status.lag).map(([topic, n]) => [topic, count(n)]), ["all", total]) : el("p.empty", null, "Kafka does not answer.")),
-    panel(".half", "Figures", null, table([], [
-      ["event to score, half of all", now ? latency(now.latency.p50_ms).join(" ") : "–"], ["event to score, 99 %", now ? latency(now.latency.p99_ms).join(" ") : "–"],
-      ["dead letters", count(status.letters)], ["rules", status.rules_version], ["version", status.version], ["application", status.app]])),
-    panel("", "Workers", null, workers.length ? table(["worker", {left: "partitions"}, "events/s", "behind", "memory", "up", {left: "version"}, {left: "waits for"}], workers)
-      : el("p.empty", null, "No worker has been heard within the last 10 seconds.")));
+    panel("", say.fates, el(`span.adds.small${adds ? "" : ".not"}`, null, adds ? say.adds : say.gaps(counted(status.read - status.sum, "record"))),
+      status.partitions.length ? table([say.partition, say.read, ...names.map(said), say.sum, say.behind], fates, [say.all, count(status.read), ...names.map((name) => count(status.fates[name])), count(status.sum), total(status.lag)], say.fates)
+        : empty(say.nothing)),
+    panel(".half", say.lag, unit(say.lagUnit), Object.keys(status.lag).length
+      ? table([say.topic, say.records], Object.entries(status.lag).map(([topic, n]) => [topic, count(n)]), [say.all, total(status.lag)], say.lag) : empty(say.noKafka)),
+    panel(".half", say.figures, null, table([], [
+      [say.half, now ? latency(now.latency.p50_ms).join(" ") : "–"], [say.most, now ? latency(now.latency.p99_ms).join(" ") : "–"],
+      [say.letters, count(status.letters)], [say.rules, status.rules_version], [say.version, status.version], [say.app, status.app]], null, say.figures)),
+    panel("", say.workers, null, workers.length ? table([say.worker, {left: say.partitions}, say.rate, say.behind, say.memory, say.up, {left: say.version}, {left: say.waits}], workers, null, say.workers)
+      : empty(say.noWorker)));
 }

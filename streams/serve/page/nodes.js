@@ -1,33 +1,6 @@
-// How figures, times and nodes are made: text is always set as text, never as markup.
+// How nodes are made and kept: text is always set as text, never as markup.
 
-const whole = new Intl.NumberFormat("en", {maximumFractionDigits: 0});
-const tenth = new Intl.NumberFormat("en", {minimumFractionDigits: 1, maximumFractionDigits: 1});
-
-export const count = (n) => (n === null || n === undefined ? "–" : whole.format(n));
-export const points = (n) => tenth.format(n);
-export const signed = (n) => (n > 0 ? "+" : n < 0 ? "−" : "") + tenth.format(Math.abs(n));
-export const percent = (x) => `${tenth.format(100 * x)} %`;
-export const rate = (n) => (n < 10 && n > 0 ? tenth.format(n) : whole.format(n));
-export const said = (name) => name.replaceAll("_", " ");
-
-// A latency as [figure, unit].
-export function latency(ms) {
-  if (ms === null || ms === undefined) return ["–", ""];
-  return ms < 1000 ? [whole.format(ms), "ms"] : [tenth.format(ms / 1000), "s"];
-}
-
-// A span in the largest unit that says it well.
-export function span(ms) {
-  const s = Math.max(0, ms / 1000);
-  if (s < 60) return `${Math.round(s)} s`;
-  if (s < 3600) return `${Math.round(s / 60)} min`;
-  if (s < 86400 * 1.5) return `${Math.round(s / 3600)} h`;
-  return `${Math.round(s / 86400)} days`;
-}
-
-export const ago = (at) => `${span(Date.now() - Date.parse(at))} ago`;
-export const short = (at) => `${at.slice(0, 10)} ${at.slice(11, 16)}`;
-export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+import {words} from "/page/language.js";
 
 // el("li.row", {title: "x"}, child, "text"): a node; children may be null.
 export function el(what, attributes, ...children) {
@@ -67,12 +40,36 @@ export function keyed(list, items, key, make, update) {
 
 export const userLink = (id) => el("a.id", {href: `#/users/${encodeURIComponent(id)}`, title: id}, id);
 
+export const empty = (...said) => el("p.empty", {role: "status"}, ...said);
+
+// Shown while the first answer is on its way: calm, and only when it takes longer than a blink.
+export const loading = () => el("div.loading", {role: "status"}, el("span.unseen", null, words.loading), el("i"), el("i"), el("i"));
+
+// Something that cannot be shown now, and why.
+export const broken = (why) => el("div.broken", {role: "alert"}, el("strong", null, words.broken), el("p", null, why));
+
 export function panel(kind, title, note, ...content) {
   return el(`section.panel${kind}`, null, el("header", null, el("h2", null, title), note ?? null), ...content);
 }
 
+export const unit = (said) => el("span.unit", null, said);
+
+export const choice = (label, name, options, chosen) => el("label.choice", null, el("span", null, label),
+  el("select", {name}, ...options.map(([value, shown]) => el("option", {value, selected: value === chosen}, shown))));
+
+// A field for the id of a user; `go` is told what stands in it.
+export function idSearch(label, hint, button, id, go) {
+  const field = el("input", {name: "id", type: "search", "aria-label": label, placeholder: hint, value: id ?? "", autocomplete: "off", spellcheck: "false", maxlength: "300"});
+  const form = el("form.search", {role: "search"}, field, el("button.solid", {type: "submit"}, button));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    go(field.value.trim());
+  });
+  return form;
+}
+
 // A table with a head; numbers are right, text cells are {left: "..."}.
-export function table(head, rows, foot) {
+export function table(head, rows, foot, name = words.table) {
   const cell = (tag) => (value) => {
     const left = value !== null && typeof value === "object" && "left" in value;
     const shown = left ? value.left : value;
@@ -81,6 +78,6 @@ export function table(head, rows, foot) {
     return node;
   };
   const line = (cells) => el("tr", null, ...cells.map(cell("td")));
-  return el("div.scroll", {tabindex: "0", role: "group", "aria-label": "table"},
+  return el("div.scroll", {tabindex: "0", role: "group", "aria-label": name},
     el("table", null, head.length ? el("thead", null, el("tr", null, ...head.map(cell("th")))) : null, el("tbody", null, ...rows.map(line)), foot ? el("tfoot", null, line(foot)) : null));
 }
