@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from streams import __version__
+from streams.cli_aside import dead, quarantine
+from streams.cli_options import Json
 from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
@@ -28,6 +30,8 @@ and tells scores and alerts on output topics.
   STREAMS_REDIS      Redis, a URL            [dim](redis://127.0.0.1:6379/0)[/dim]
   STREAMS_CONFIG     folder of rule files    [dim](./config, else built-in)[/dim]
   STREAMS_INSTANCE   name of this worker     [dim](the host name)[/dim]
+  STREAMS_METRICS    /metrics, /ready here   [dim](nowhere)[/dim]
+  STREAMS_USERS      who may sign in         [dim](nobody has to)[/dim]
 """
 
 _EPILOG = """[bold]Examples[/bold]
@@ -35,11 +39,14 @@ _EPILOG = """[bold]Examples[/bold]
   streams demo                        see it work, nothing to install
   streams check                       is everything set up right?
   streams topics create               make the topics that are missing
+  streams catalogue                   which events are there?
   streams worker                      count events until told to stop
   streams serve                       the live page and the API
   streams explain user-42             why does this user have this score?
   streams dead list --since 2d        which records were refused?
+  streams quarantine list             which events does no person seem to send?
   streams stats --json                how is it going? (for machines)
+  streams metrics --window 30d        how is the business?
 
 [bold]Exit codes[/bold]
 
@@ -58,17 +65,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 topics = typer.Typer(no_args_is_help=True, help="The Kafka topics: make those that are missing.")
-dead = typer.Typer(no_args_is_help=True, help="Records that were refused: look, mend, send them again.")
+metrics = typer.Typer(help="The business metrics: conversion, churn, revenue, NPS ... `reconcile` counts a day again.")
 app.add_typer(topics, name="topics")
+app.add_typer(metrics, name="metrics")
 app.add_typer(dead, name="dead")
+app.add_typer(quarantine, name="quarantine")
+user = typer.Typer(no_args_is_help=True, help="Those who may sign in to the page: add, list, take out, new passwords, links.")
+app.add_typer(user, name="user")
 
-Json = Annotated[bool, typer.Option("--json", help="One line of JSON in place of text for people.")]
-Reason = Annotated[str | None, typer.Option(help="Only letters refused for this reason, e.g. not_json, unknown_type, future.")]
-Topic = Annotated[str | None, typer.Option(help="Only letters that came from this topic.")]
-Since = Annotated[
-    str | None, typer.Option(help="Only letters from then on: a time (2026-01-31T08:00Z) or a span back from now (15m, 6h, 2d).")
+LogFormat = Annotated[
+    str | None,
+    typer.Option(help="`text` for people, `json` for machines: one line for each event.", show_default="STREAMS_LOG_FORMAT, else text"),
 ]
-Until = Annotated[str | None, typer.Option(help="Only letters before then: like --since.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -82,7 +90,7 @@ def _streams(
 
 
 @app.command()
-def worker() -> None:
+def worker(log_format: LogFormat = None) -> None:
     """Count events until told to stop.
 
     Ctrl-C or SIGTERM: it finishes the step it is in, and ends.
@@ -91,25 +99,54 @@ def worker() -> None:
     """
     from streams.commands import worker as command
 
-    raise typer.Exit(command.run())
+    raise typer.Exit(command.run(log_format=log_format))
 
 
 @app.command()
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on. Other machines can reach it only with STREAMS_SERVE_TOKEN.")
+        str, typer.Option(help="Address to listen on. Others than 127.0.0.1 only when people sign in: STREAMS_USERS, STREAMS_SERVE_TOKEN.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    collect_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the collector; 0 takes a free one.")] = 8081,
+    collect: Annotated[bool, typer.Option("--collect/--no-collect", help="With the collector, or without.")] = True,
+    link: Annotated[bool, typer.Option("--link", help="Nobody gets in without a link that works once; the first one is printed.")] = False,
+    log_format: LogFormat = None,
 ) -> None:
-    """The page, the API and the live stream.
+    """The page, the API and the live stream; and beside them the collector, which takes events (see `streams collect`).
 
-    Reads and never writes: start as many as you like. What it serves is described in /openapi.json.
+    Start as many as you like. What it serves is described in /openapi.json.
+
+    Without users (STREAMS_USERS, see `streams user`) and token it is for this machine alone.
 
     Comes with: [bold]pip install 'streams\\[serve]'[/bold]
     """
     from streams.commands import serve as command
 
-    raise typer.Exit(command.run(host=host, port=port))
+    port_of_collector = collect_port if collect else None
+    raise typer.Exit(command.run(host=host, port=port, collect_port=port_of_collector, link=link, log_format=log_format))
+
+
+@app.command("collect")
+def collect_events(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. From other machines it takes events only with a write key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8081,
+    log_format: LogFormat = None,
+) -> None:
+    """Take events over HTTP, from the trackers that you have.
+
+    Segment, RudderStack, PostHog, GA4, Snowplow and CloudEvents: change the address in your tracker. \
+Answers 200 once Kafka has the events. Start as many as you like; `streams serve` has one inside.
+
+    [bold]curl localhost:8081/v1/track -d '{"event": "Hello", "userId": "me"}'[/bold]
+
+    Who may send is in [bold]keys.yaml[/bold]. Comes with: [bold]pip install 'streams\\[serve]'[/bold]
+    """
+    from streams.commands import collect as command
+
+    raise typer.Exit(command.run(host=host, port=port, log_format=log_format))
 
 
 @app.command()
@@ -151,6 +188,26 @@ def check(
     from streams.commands import check as command
 
     raise typer.Exit(command.run(offline=offline, as_json=json))
+
+
+@app.command()
+def catalogue(
+    python: Annotated[bool, typer.Option("--python", help="Write a typed client for Python in place of the list.")] = False,
+    typescript: Annotated[bool, typer.Option("--typescript", help="Write a typed client for TypeScript in place of the list.")] = False,
+    json: Json = False,
+) -> None:
+    """Which events there are, what they should carry, and typed clients for them.
+
+    Reads catalogue.yaml and tracking_plan.yaml. A client has one function for each event, so that nobody can misspell one.
+
+    Example: [bold]streams catalogue --python > events.py[/bold]
+    """
+    from streams.commands import catalogue as command
+
+    if python + typescript + json > 1:
+        raise typer.BadParameter("one of --python, --typescript and --json at a time")
+    client: Literal["python", "typescript"] | None = "python" if python else "typescript" if typescript else None
+    raise typer.Exit(command.run(client=client, as_json=json))
 
 
 @topics.command("create")
@@ -219,59 +276,117 @@ def stats(json: Json = False) -> None:
     raise typer.Exit(command.run(as_json=json))
 
 
-@dead.command("list")
-def dead_list(
-    reason: Reason = None,
-    topic: Topic = None,
-    since: Since = None,
-    until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
-    json: Json = False,
-) -> None:
-    """Which records were refused, and why. Each is named by where it was first appended: topic/partition/offset."""
-    from streams.commands import dead as command
+@app.command()
+def quality(days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 90, json: Json = False) -> None:
+    """How good alerts and forecasts have been, and what other thresholds would cost."""
+    from streams.commands import quality as command
 
-    raise typer.Exit(command.show_list(reason=reason, topic=topic, since=since, until=until, limit=limit, as_json=json))
+    raise typer.Exit(command.run(days=days, as_json=json))
 
 
-@dead.command("show")
-def dead_show(
-    coordinates: Annotated[str, typer.Argument(metavar="COORDINATES", help="topic/partition/offset, as `streams dead list` prints them.")],
-    raw: Annotated[bool, typer.Option("--raw", help="The original bytes and nothing else, for a pipe or a file.")] = False,
-    json: Json = False,
-) -> None:
-    """One refused record: its headers and its original bytes.
-
-    Control characters are spelled out, so that they cannot harm a terminal.
-    """
-    from streams.commands import dead as command
-
-    raise typer.Exit(command.show(coordinates, raw=raw, as_json=json))
-
-
-@dead.command("replay")
-def dead_replay(
-    coordinates: Annotated[
-        list[str] | None, typer.Argument(metavar="COORDINATES", help="Which letters; without any, all that the filters choose.")
+@metrics.callback(invoke_without_command=True)
+def _metrics(
+    context: typer.Context,
+    window: Annotated[str, typer.Option(help="hour, day, 24h, 7d, 30d or month; it ends now, or with --day.")] = "7d",
+    day: Annotated[str | None, typer.Option(help="The day that the window ends with: 2026-01-31.", show_default="today")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only this one, e.g. ctr.")] = None,
+    segment: Annotated[
+        str | None,
+        typer.Option(help="By country, device, channel, category, campaign, survey, source or feature; or one of them: country=DE."),
     ] = None,
-    reason: Reason = None,
-    topic: Topic = None,
-    since: Since = None,
-    until: Until = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Send refused records once more, once the cause is mended.
+    """The business metrics, exact, as they stand.
 
-    Doing it twice changes nothing: each record is counted at most once.
+    Each is shown with how many it rests on; docs/scoring.md has every formula.
 
-    What is refused again comes back as a letter under the same coordinates.
-
-    Example: [bold]streams dead replay --reason unknown_type --since 2d[/bold]
+    Examples: [bold]streams metrics --window 30d[/bold], [bold]streams metrics --metric ctr --segment campaign[/bold]
     """
-    from streams.commands import dead as command
+    if context.invoked_subcommand is not None:
+        return
+    from streams.commands import metrics as command
 
-    raise typer.Exit(command.replay(coordinates or [], reason=reason, topic=topic, since=since, until=until, dry_run=dry_run, as_json=json))
+    raise typer.Exit(command.run(metric=metric, window=window, day=day, segment=segment, as_json=json))
+
+
+@metrics.command("reconcile")
+def metrics_reconcile(
+    day: Annotated[str, typer.Argument(metavar="DAY", help="2026-01-31, UTC.")],
+    json: Json = False,
+) -> None:
+    """Count a day again from the log, with other code, and show the difference.
+
+    Ends with 0 when there is none and with 1 when there is one; with 4 when the log no longer holds the day.
+
+    Workers may go on counting meanwhile. Everybody who ever came is kept in memory while it runs.
+    """
+    from streams.commands import metrics as command
+
+    raise typer.Exit(command.reconcile(day, as_json=json))
+
+
+@app.command()
+def asyncapi() -> None:
+    """All topics and their records as an AsyncAPI document (JSON).
+
+    The same as /asyncapi.json of `streams serve`.
+    """
+    from streams.commands import asyncapi as command
+
+    raise typer.Exit(command.run())
+
+
+@user.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    role: Annotated[
+        list[str] | None, typer.Option(help="viewer reads. operator also works on alerts and dead letters. privacy also exports.")
+    ] = None,
+) -> None:
+    """One more may sign in.
+
+    The file is named by STREAMS_USERS. The password is asked for; in scripts it is the first line of standard input.
+
+    Example: [bold]streams user add ada --role operator --role privacy[/bold]
+    """
+    from streams.commands import user as command
+
+    raise typer.Exit(command.add(name, role or ["viewer"]))
+
+
+@user.command("list")
+def user_list(json: Json = False) -> None:
+    """Who may sign in, and as what."""
+    from streams.commands import user as command
+
+    raise typer.Exit(command.list_all(as_json=json))
+
+
+@user.command("password")
+def user_password(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Another password; sessions that were begun with the old one end."""
+    from streams.commands import user as command
+
+    raise typer.Exit(command.change_password(name))
+
+
+@user.command("remove")
+def user_remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """One less may sign in; sessions of theirs end."""
+    from streams.commands import user as command
+
+    raise typer.Exit(command.remove(name))
+
+
+@user.command("link")
+def user_link(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Whom it signs in. Without users: whoever opens it.")] = None,
+    url: Annotated[str, typer.Option(help="Where the page is.")] = "http://127.0.0.1:8080/",
+) -> None:
+    """A link that signs in once, within five minutes."""
+    from streams.commands import user as command
+
+    raise typer.Exit(command.link(name, url))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -291,6 +406,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _end(message: str, code: int) -> None:
-    line = " ".join(message.split())
-    sys.stderr.write(f"error: {''.join(c if c.isprintable() else repr(c)[1:-1] for c in line)}\n")
+    from streams.logs import last_word
+
+    last_word("error", message, code)
     sys.exit(code)

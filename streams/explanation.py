@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streams.core.alert import RULES, Reason, churn_reasons, clears_when, drop_reasons
+from streams.core.alert import MOST_VISITS, RULES, Reason, churn_reasons, clears_when, drop_reasons
 from streams.core.envelope import rfc3339, stable_id
 from streams.core.record import NEVER_MS, Coordinates
 from streams.core.rules import CUSTOM, DAY_MS, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.score import ScoreRecord, score_record
 from streams.core.user import Alert, Facts, Turn
-from streams.wording import ago
+from streams.core.usermetrics import UserMetrics, metrics_of
+from streams.core.words import Language
+from streams.portrait import portrait
+from streams.wording import ago, date_of, instant
 
 if TYPE_CHECKING:
     from streams.core.user import User
 
-__all__ = ["ActiveAlert", "Explanation", "Judgement", "Next", "explain", "let_pass", "said"]
+__all__ = ["ActiveAlert", "Explanation", "Ids", "Judgement", "Next", "explain", "found_by", "let_pass", "said"]
 
 #: How far ahead "if nothing happens" is told: further turns are nobody's plan.
 _TURNS_AHEAD: Final = 4
@@ -43,26 +46,49 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 class ActiveAlert(msgspec.Struct, frozen=True):
-    """An alert that is firing, with the id that it was published under."""
+    """An alert that is firing, with the id that it was published under. `visits` would clear it; None: more than two weeks of them."""
 
     alert_id: str
     rule: str
     starts_at: str
     clears_when: str
+    visits: int | None
 
 
 class Next(msgspec.Struct, frozen=True):
-    """Something that time alone will do."""
+    """Something that time alone will do. `code`: churn_on | drop_on | band | expired | cleared; `detail`: the band, or the days."""
 
     at_ms: int
     at: str
     what: str
+    code: str
+    detail: str
+
+
+class Ids(msgspec.Struct, frozen=True):
+    """Under which other ids a user was seen.
+
+    taken_in anonymous ids whose doings have been merged into this user
+    since    when the first of them was; for a shared id, when it was known to be shared; empty: never
+    shared   an anonymous id of several people: nothing of it is merged
+    asked    the anonymous id that was asked for, which has been merged into this user: empty where this very user was
+    merged   when it was
+    """
+
+    taken_in: int
+    since: str
+    shared: bool
+    asked: str = ""
+    merged: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Everything `streams explain` says. `score` is the record that would be published at `as_of`."""
+    """Everything `streams explain` says. `score` is the record that would be published at `as_of`; `portrait` is `metrics` in words.
+    `first_seen`: the first active day, `last_seen`: the newest event, e-mails sent to the user too; empty: never. `account_id`: the account
+    that the user is a member of."""
 
     user_id: str
+    ids: Ids
     as_of_ms: int
     as_of: str
     summary: str
@@ -72,38 +98,62 @@ class Explanation(msgspec.Struct, frozen=True):
     windows: Mapping[str, Mapping[str, int]]
     lifetime: Mapping[str, int]
     score: ScoreRecord
+    metrics: UserMetrics
+    portrait: Sequence[tuple[str, str]]
     churn: Judgement
     drop: Judgement
     alerts: Sequence[ActiveAlert]
     ahead: Sequence[Next]
+    account_id: str | None
 
 
-def explain(user: "User", rules: Rules, as_of_ms: int) -> Explanation:
+def explain(user: "User", rules: Rules, as_of_ms: int, language: Language | None = None) -> Explanation:
     """What is known of the loaded `user` at `as_of_ms` (not before its newest event). Uses the scratch user up: load it again
     afterwards."""
     facts = user.facts(as_of_ms)
     score = msgspec.json.decode(score_record(user, rules, cause="event", as_of_ms=as_of_ms, due_ms=None, rev=0)[1], type=ScoreRecord)
-    names = {entry.id: entry.name for entry in rules.catalogue.types} | {SESSION: "sessions", REVENUE: "revenue_minor", CUSTOM: "custom"}
+    metrics = metrics_of(user, rules, as_of_ms)
+    names = rules.catalogue.names | {SESSION: "sessions", REVENUE: "revenue_minor", CUSTOM: "custom"}
     windows = {window: _named(user.counts(window, as_of_ms), names) for window in WINDOWS}
-    churn = _judgement(facts.p0, churn_reasons(facts, rules), rules.churn.theta_on, rules.churn.theta_off)
-    drop = _judgement(facts.drop, drop_reasons(facts, rules), rules.drop.h_on, rules.drop.h_off)
-    alerts = [_active(user, rules, facts, number) for number in range(len(RULES)) if _fires(user.alert(number), as_of_ms)]
+    churn = _judgement(facts.p, churn_reasons(facts, rules, language), *user.thetas())
+    drop = _judgement(facts.drop, drop_reasons(facts, rules, language), rules.drop.h_on, rules.drop.h_off)
+    alerts = [_active(user, rules, as_of_ms, number, language) for number in range(len(RULES)) if _fires(user.alert(number), as_of_ms)]
     return Explanation(
         user_id=user.key,
+        ids=Ids(user.ties.count, instant(user.ties.since_ms), user.ties.shared),
         as_of_ms=as_of_ms,
         as_of=rfc3339(as_of_ms),
         summary=_summary(user, rules, facts, as_of_ms, alerts),
         made_of=_made_of(score),
-        first_seen=rfc3339(facts.first_day * DAY_MS)[:10],
-        last_seen=rfc3339(user.newest_ms),
+        first_seen=date_of(facts.first_day),
+        last_seen=instant(user.newest_ms),
         windows=windows,
         lifetime=_named(user.lifetime(), names),
         score=score,
+        metrics=metrics,
+        portrait=[*_ids(user), *portrait(metrics, rules)],
         churn=churn,
         drop=drop,
         alerts=alerts,
+        account_id=user.membership.account or None,
         ahead=_ahead(user, rules),
     )
+
+
+def found_by(told: Explanation, asked: str, merged_ms: int) -> Explanation:
+    """`told` to somebody who asked for the anonymous id `asked`, which was merged into this user at `merged_ms`."""
+    return msgspec.structs.replace(told, ids=msgspec.structs.replace(told.ids, asked=asked, merged=instant(merged_ms)))
+
+
+def _ids(user: "User") -> list[tuple[str, str]]:
+    """What there is to say of other ids."""
+    ties = user.ties
+    since = instant(ties.since_ms)[:10]
+    if ties.shared:
+        return [("Shared", f"an id of several people, as is known since {since}: what it does is nobody's")]
+    if ties.count:
+        return [("Known", f"since {since}, anonymous before that: {ties.count} id{'' if ties.count == 1 else 's'} merged")]
+    return []
 
 
 def let_pass(user: "User", until_ms: int) -> bool:
@@ -127,12 +177,14 @@ def _fires(slot: Alert, as_of_ms: int) -> bool:
     return slot.firing and slot.starts_at_ms <= as_of_ms
 
 
-def _active(user: "User", rules: Rules, facts: Facts, number: int) -> ActiveAlert:
+def _active(user: "User", rules: Rules, as_of_ms: int, number: int, language: Language | None) -> ActiveAlert:
     slot = user.alert(number)
     topic, partition, offset = slot.opened
     opened = Coordinates(rules.topics.inputs[topic], partition, offset)
     ident = stable_id(rules.app_id, user.key, RULES[number], opened)
-    return ActiveAlert(ident, RULES[number], rfc3339(slot.starts_at_ms), clears_when(facts, rules, number))
+    visits = user.visits_to_clear(number, as_of_ms, MOST_VISITS)
+    says = clears_when(user, rules, number, as_of_ms, language)
+    return ActiveAlert(ident, RULES[number], rfc3339(slot.starts_at_ms), says, visits)
 
 
 def _summary(user: "User", rules: Rules, facts: Facts, as_of_ms: int, alerts: Sequence[ActiveAlert]) -> str:
@@ -145,13 +197,15 @@ def _summary(user: "User", rules: Rules, facts: Facts, as_of_ms: int, alerts: Se
         worry = "No alert."
     return (
         f"Engagement is {band} ({user.engagement(as_of_ms):.0f} of 100). {_last(user, facts, as_of_ms)}; {days}{rhythm}. "
-        f"Chance of leaving within {rules.churn.horizon_days:.0f} days: {100 * facts.p0:.0f} %. {worry}"
+        f"Chance of leaving within {rules.churn.horizon_days:.0f} days: {100 * facts.p:.0f} %. {worry}"
     )
 
 
 def _last(user: "User", facts: Facts, as_of_ms: int) -> str:
     """When the user was last there. Being sent an e-mail is an event, and no visit."""
     heard_ms, silent_ms = as_of_ms - user.newest_ms, facts.r_days * DAY_MS
+    if user.newest_ms < 0:
+        return "Never seen"
     if not facts.x:
         return f"Never active; last heard of {ago(heard_ms)} ago"
     if silent_ms - heard_ms > DAY_MS:
@@ -177,22 +231,25 @@ def _ahead(user: "User", rules: Rules) -> list[Next]:
             break
         turn = user.turn(user.due_ms)
         if turn:
-            found.append(Next(user.turn_ms, rfc3339(user.turn_ms), _turn_words(user, rules, turn)))
+            found.append(Next(user.turn_ms, rfc3339(user.turn_ms), *_turn_words(user, rules, turn)))
         if turn == Turn.EXPIRED:
             break
     return found
 
 
-def _turn_words(user: "User", rules: Rules, turn: int) -> str:
+def _turn_words(user: "User", rules: Rules, turn: int) -> tuple[str, str, str]:
+    """A turn in words, its code, and what the words are about."""
     if turn == Turn.CHURN_ON:
-        return f"an alert: churn risk reaches {100 * rules.churn.theta_on:.0f} %"
+        return f"an alert: churn risk reaches {100 * user.thetas()[0]:.0f} %", "churn_on", ""
     if turn == Turn.DROP_ON:
-        return "an alert: the silence is unlike this user"
+        return "an alert: the silence is unlike this user", "drop_on", ""
     if turn == Turn.BAND:
-        return f"engagement falls to {rules.scoring.band_names[user.band(user.turn_ms)]}"
+        band = rules.scoring.band_names[user.band(user.turn_ms)]
+        return f"engagement falls to {band}", "band", band
     if turn == Turn.EXPIRED:
-        return f"forgotten, after {rules.scoring.state_ttl_days} days without an event"
-    return "an alert is cleared"
+        days = f"{rules.scoring.state_ttl_days}"
+        return f"forgotten, after {days} days without an event", "expired", days
+    return "an alert is cleared", "cleared", ""
 
 
 def _named(counts: Mapping[int, int], names: Mapping[int, str]) -> dict[str, int]:

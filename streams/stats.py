@@ -23,6 +23,7 @@ class Stats(msgspec.Struct, frozen=True):
     letters   records on the dead-letter topic (one refused twice around a crash counts twice here, once in `fates`); None when Kafka does
               not answer
     trouble   what keeps things from going on, in words
+    off_plan  events that the tracking plan marked today and yesterday (UTC): name and path -> how many
     """
 
     app: str
@@ -35,9 +36,17 @@ class Stats(msgspec.Struct, frozen=True):
     workers: tuple[WorkerStatus, ...]
     events_per_s: float
     trouble: tuple[str, ...]
+    off_plan: dict[str, int]
 
 
-def stats_of(rules: Rules, heads: Sequence[Head], workers: Sequence[WorkerStatus], bounds: Bounds, trouble: Sequence[str]) -> Stats:
+def stats_of(
+    rules: Rules,
+    heads: Sequence[Head],
+    workers: Sequence[WorkerStatus],
+    bounds: Bounds,
+    trouble: Sequence[str],
+    off_plan: Mapping[str, int] | None = None,
+) -> Stats:
     """The stats that follow from what was read. `bounds` of inputs and dead letters, empty when Kafka did not answer; `trouble` is what
     the readers met."""
     partitions = tuple(partition_status(head, bounds) for head in heads)
@@ -57,6 +66,7 @@ def stats_of(rules: Rules, heads: Sequence[Head], workers: Sequence[WorkerStatus
             *(f"{it.instance}: {it.trouble}" for it in workers if it.trouble),
             *_unowned(rules, workers, bool(heads)),
         ),
+        off_plan=dict(off_plan or {}),
     )
 
 

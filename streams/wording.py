@@ -1,6 +1,19 @@
-"""How spans of time are said to people, wherever they read it: a terminal, an alert, a page."""
+"""How times are said to people, wherever they read it: a terminal, an alert, a page."""
 
-__all__ = ["ago"]
+from streams.core.envelope import rfc3339
+from streams.core.rules import DAY_MS
+
+__all__ = ["ago", "date_of", "instant"]
+
+
+def instant(at_ms: int) -> str:
+    """An instant of a state as RFC 3339; empty where it says -1: never."""
+    return rfc3339(at_ms) if at_ms >= 0 else ""
+
+
+def date_of(day: int) -> str:
+    """The date of a UTC day number of a state; empty where it says -1: never."""
+    return instant(day * DAY_MS)[:10]
 
 
 def ago(span_ms: float) -> str:

@@ -11,7 +11,7 @@ from streams.errors import ConfigError
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-__all__ = ["configured", "instant_ms", "now_ms"]
+__all__ = ["configured", "instant_ms", "logged", "now_ms"]
 
 _UNITS_MS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -21,6 +21,17 @@ def configured() -> "Settings":
     from streams.settings import load
 
     return load(None, os.environ)
+
+
+def logged(option: str | None) -> None:
+    """What this process logs is spelled as `option` (--log-format) or the environment says: for commands that run until they are stopped.
+
+    Raises `ConfigError` for a format that is none.
+    """
+    from streams.environment import instance
+    from streams.logs import log_format, set_up
+
+    set_up(log_format(option, os.environ), instance=instance(os.environ))
 
 
 def now_ms() -> int:

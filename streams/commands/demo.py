@@ -18,7 +18,8 @@ def run(*, seconds: int | None, users: int, rate: float, seed: int, plain: bool,
     from streams.demo.screen import screen_for
 
     totals, first_s = asyncio.run(perform(Options(seconds, users, rate, seed), screen_for(plain=plain, silent=as_json)))
-    if first_s is not None and not as_json:
-        console().print(f"\nThe first live score came {first_s:.0f} s after the start. Nothing is left running.\n", style="dim")
+    if not as_json:
+        came = "No live score came yet." if first_s is None else f"The first live score came {first_s:.0f} s after the start."
+        console().print(f"\n{came} Nothing is left running.\n", style="dim")
     machine(msgspec.to_builtins(totals))
     return 0

@@ -12,6 +12,7 @@ from streams.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from streams.core.parameters import Parameters
     from streams.core.rules import Rules
     from streams.explanation import Explanation, Judgement
     from streams.settings import Settings
@@ -22,11 +23,21 @@ __all__ = ["render", "run"]
 def run(key: str, *, at: str | None, as_json: bool) -> int:
     """0, also for a user that nobody has seen. Raises `ConfigError` for a time that lies before what the state knows, `Unavailable`
     without Redis."""
+    from streams.commands import account
+    from streams.core.account import ACCOUNT
+    from streams.core.moved import Moved, is_moved
     from streams.core.user import User
-    from streams.explanation import explain, let_pass
+    from streams.explanation import explain, found_by, let_pass
 
     settings = configured()
-    blob, clock_ms = asyncio.run(_read(settings, key))
+    asked, merged_ms = key, None
+    blob, clock_ms, parameters = asyncio.run(_read(settings, key))
+    if is_moved(blob):
+        assert blob is not None
+        key, merged_ms, _ = Moved.decode(blob)
+        blob, clock_ms, parameters = asyncio.run(_read(settings, key))
+    if blob is None and key.startswith(ACCOUNT):
+        return account.run(settings, key.removeprefix(ACCOUNT), at=at, as_json=as_json)
     if blob is None:
         if as_json:
             machine({"user_id": key, "known": False})
@@ -36,6 +47,7 @@ def run(key: str, *, at: str | None, as_json: bool) -> int:
                 console().print("For somebody who never signed in: anon: and the anonymous id.", style="dim")
         return 0
     user = User(settings.rules)
+    user.use(parameters)
     user.load(key, blob)
     as_of_ms = max(clock_ms, user.newest_ms) if at is None else instant_ms(at, "--at", now_ms=clock_ms, ahead=True)
     if as_of_ms < user.newest_ms:
@@ -44,6 +56,8 @@ def run(key: str, *, at: str | None, as_json: bool) -> int:
         console().print(f"By then {printable(key)} will be forgotten: {settings.rules.scoring.state_ttl_days} days without an event.")
         return 0
     told = explain(user, settings.rules, as_of_ms)
+    if merged_ms is not None:
+        told = found_by(told, asked, merged_ms)
     if as_json:
         machine({"known": True, **msgspec.to_builtins(told)})
     else:
@@ -51,30 +65,38 @@ def run(key: str, *, at: str | None, as_json: bool) -> int:
     return 0
 
 
-async def _read(settings: "Settings", key: str) -> tuple[bytes | None, int]:
-    """The user's stored state, and what time it is for its partition: a replay of old events lives in the time of the events."""
+async def _read(settings: "Settings", key: str) -> "tuple[bytes | None, int, Parameters]":
+    """The user's stored state, what time it is for its partition (a replay of old events lives in the time of the events), and the
+    parameters in force."""
     from streams.commands.connect import open_redis
     from streams.core.identity import ANONYMOUS, home_partition
     from streams.shell.heads import Keys
+    from streams.shell.parameters import read_current
     from streams.shell.status import read_head
 
     partition = home_partition(key.removeprefix(ANONYMOUS), settings.rules.partitions)
     async with open_redis(settings) as redis:
         (row,) = await redis.hmget(Keys.of(settings.rules.app_id, partition).users, [key])
         head = await read_head(redis, settings.rules.app_id, partition)
+        parameters = await read_current(redis, settings.rules)
     blob = row if isinstance(row, bytes) else None
-    return blob, head.time_ms if head is not None and head.clock == "event" else now_ms()
+    return blob, head.time_ms if head is not None and head.clock == "event" else now_ms(), parameters
 
 
 def render(out: "Console", told: "Explanation", rules: "Rules") -> None:
     """Prints the explanation for a person, within 80 columns."""
     from rich.text import Text
 
+    if told.ids.asked:
+        out.print(f"{printable(told.ids.asked)} was merged into {printable(told.user_id)} on {told.ids.merged[:10]}.")
     out.print(Text.assemble((printable(told.user_id), f"bold {ACCENT}"), (f"   as of {short_time(told.as_of_ms)} UTC", "dim")))
     out.print(told.summary)
+    if told.account_id is not None:
+        out.print(Text(f"A member of account:{printable(told.account_id)}.", style="dim"))
     out.print()
     _activity(out, told, rules)
     _score(out, told)
+    _portrait(out, told)
     _judged(out, f"Chance of leaving within {rules.churn.horizon_days:.0f} days", told.churn, percent=True)
     _judged(out, "Engagement drop", told.drop, percent=False)
     _alerts(out, told)
@@ -104,6 +126,17 @@ def _score(out: "Console", told: "Explanation") -> None:
     score = told.score
     out.print(Text.assemble(("Score  ", "bold"), (f"{score.engagement_score}", f"bold {ACCENT}"), " of 100, ", (score.band, "bold")))
     out.print(Padding(told.made_of, (0, 0, 0, 2), expand=False))
+    out.print()
+
+
+def _portrait(out: "Console", told: "Explanation") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for heading, line in told.portrait:
+        table.add_row(Text(heading, style="bold"), line)
+    out.print(table)
     out.print()
 
 

@@ -1,15 +1,19 @@
-"""`streams serve`: API, live stream and page, until it is told to stop."""
+"""`streams serve`: API, live stream and page, and the collector beside them, until it is told to stop."""
 
+import asyncio
 import logging
 import os
 import socket
-from contextlib import closing
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, closing
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from streams.commands.configured import configured
+from streams.commands.configured import configured, logged
 from streams.commands.console import console
 from streams.errors import ConfigError
+from streams.garbage import collect_seldom
 
 if TYPE_CHECKING:
     import uvicorn
@@ -20,11 +24,16 @@ __all__ = ["installed", "listen", "run", "runner", "url_of"]
 
 #: Requests under way get so long when the server is told to stop; streams end at once.
 _GRACE_S = 2
+#: Connections that wait to be accepted: a burst of trackers, or of browsers after a restart.
+_BACKLOG = 2048
+#: What comes is mostly scores that are kept: a look of the collector through all of them would keep every reader waiting.
+_GENERATIONS = (50_000, 20, 100)
 
 
 def installed() -> bool:
     """Whether the packages of the extra `serve` are here."""
-    return all(find_spec(name) is not None for name in ("fastapi", "uvicorn", "instaui_echarts"))
+    names = ("argon2", "fastapi", "uvicorn", "instaui_echarts", "httptools", "crawleruseragents")
+    return all(find_spec(name) is not None for name in names)
 
 
 def url_of(host: str, port: int) -> str:
@@ -33,31 +42,62 @@ def url_of(host: str, port: int) -> str:
     return f"http://{named}:{port}/"
 
 
-def run(*, host: str, port: int) -> int:
-    """0, once it was told to stop. Raises `ConfigError` for a missing extra, an open door or a port that is taken."""
+def run(*, host: str, port: int, collect_port: int | None, link: bool = False, log_format: str | None = None) -> int:
+    """0, once it was told to stop. `collect_port` None: without a collector.
+
+    Raises `ConfigError` for a missing extra, an open door or a port that is taken.
+    """
     if not installed():
         raise ConfigError("its packages are not installed: pip install 'streams[serve]'", file="serve")
+    from streams.commands.collect import collector_of, serve_collector
+    from streams.commands.listening import Service, answer_until, run_services
     from streams.serve.access import Access
     from streams.serve.app import Server
     from streams.serve.assets import load_assets
 
+    logged(log_format)
     settings = configured()
-    access = Access.of(host, os.environ)
+    access = Access.of(host, os.environ, proxy=settings.serve.proxy, link=link)
     server = Server(settings, access, load_assets())
     # It says in words what it waits for; the client's own lines would only repeat it.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    with closing(listen(host, port)) as listener:
-        console().print(url_of(host, listener.getsockname()[1]), soft_wrap=True)
-        runner(server).run(sockets=[listener])
+    with ExitStack() as listeners:
+        services: list[Service] = []
+        if collect_port is not None:
+            taking = listeners.enter_context(closing(listen(host, collect_port, "--collect-port")))
+            collector = collector_of(settings, host, server.registry)
+            server.collects(taking.getsockname()[1], lambda: not collector.keyring.empty)
+            services.append(partial(serve_collector, collector, taking))
+            console().print(f"{url_of(host, taking.getsockname()[1])}  takes events", soft_wrap=True)
+        listener = listeners.enter_context(closing(listen(host, port)))
+        url = url_of(host, listener.getsockname()[1])
+
+        async def announce() -> None:
+            console().print(f"{url}login/{await server.link()}" if link else url, soft_wrap=True)
+
+        services.append(partial(answer_until, runner(server, announce), listener))
+        collect_seldom(*_GENERATIONS)
+        run_services(*services)
     return 0
 
 
-def runner(server: "Server") -> "uvicorn.Server":
-    """What runs `server`: `run(sockets=...)`, or `serve(sockets=...)` in a loop that is there."""
+def runner(server: "Server", announce: Callable[[], Awaitable[None]] | None = None) -> "uvicorn.Server":
+    """What runs `server`: `serve(sockets=...)`. `announce` is called once it answers. Signals are for whoever runs it."""
     import uvicorn
 
-    class Stopping(uvicorn.Server):
-        """Streams never end by themselves: they are ended before the wait for requests under way."""
+    from streams.commands.listening import Quiet
+
+    class Stopping(Quiet):
+        """Watched while it serves. Streams never end by themselves: they are ended before the wait for requests under way."""
+
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            async with server.watched():
+                await super().serve(sockets)
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            # Beside it: it may have to wait for Redis, and must not keep anybody else waiting.
+            self.announcing = asyncio.ensure_future(announce()) if announce is not None else None
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             server.close()
@@ -65,6 +105,7 @@ def runner(server: "Server") -> "uvicorn.Server":
 
     config = uvicorn.Config(
         server.app,
+        log_config=None,  # its lines leave like ours
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -75,14 +116,15 @@ def runner(server: "Server") -> "uvicorn.Server":
     return Stopping(config)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, flag: str = "--port") -> socket.socket:
     """A socket that listens. Raises `ConfigError` when it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(_BACKLOG)  # whoever reads the address may connect at once, and waits until we accept
     except OSError as problem:
         listener.close()
-        raise ConfigError(f"cannot listen on {host} port {port}: {problem.strerror}", file="--port") from problem
+        raise ConfigError(f"cannot listen on {host} port {port}: {problem.strerror}", file=flag) from problem
     return listener

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "run"]
 
+#: Marks that are shown; `--json` has all of them.
+_MARKS = 20
+
 
 def run(*, as_json: bool) -> int:
     """0, or 3 when neither Kafka nor Redis can be reached (`Unavailable`)."""
@@ -42,19 +45,21 @@ async def _read(settings: "Settings") -> Stats:
     for problem in (store, logs):
         if isinstance(problem, BaseException) and not isinstance(problem, Unavailable):
             raise problem
-    heads, workers, complaints = ([], [], []) if isinstance(store, BaseException) else store
+    heads, workers, complaints, marks = ([], [], [], {}) if isinstance(store, BaseException) else store
     bounds = {} if isinstance(logs, BaseException) else logs
-    return stats_of(settings.rules, heads, workers, bounds, [*trouble, *complaints])
+    return stats_of(settings.rules, heads, workers, bounds, [*trouble, *complaints], marks)
 
 
-async def _store(settings: "Settings") -> "tuple[list[Head], list[WorkerStatus], list[str]]":
+async def _store(settings: "Settings") -> "tuple[list[Head], list[WorkerStatus], list[str], dict[str, int]]":
     from streams.commands.connect import open_redis
+    from streams.shell.quality import read_marks
     from streams.shell.status import read_heads, read_workers, redis_complaints
 
     app_id = settings.rules.app_id
     async with open_redis(settings) as redis:
         heads = await read_heads(redis, app_id, range(settings.rules.partitions))
-        return heads, await read_workers(redis, app_id), await redis_complaints(redis)
+        marks = await read_marks(redis, settings.rules)
+        return heads, await read_workers(redis, app_id), await redis_complaints(redis), marks
 
 
 async def _logs(settings: "Settings") -> "Bounds":
@@ -91,6 +96,12 @@ def render(out: "Console", stats: Stats, now_ms: int) -> None:
         table = plain_table("topic", "behind", right=(1,))
         for topic, n in stats.lag.items():
             table.add_row(topic, count(n))
+        out.print(table)
+        out.print()
+    if stats.off_plan:
+        table = plain_table("marked by the tracking plan since yesterday", "events", right=(1,))
+        for mark, n in list(stats.off_plan.items())[:_MARKS]:
+            table.add_row(printable(mark), count(n))
         out.print(table)
         out.print()
     _print_workers(out, stats, now_ms)

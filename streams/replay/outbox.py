@@ -19,8 +19,6 @@ __all__ = ["Header", "Outbox", "Sealed", "producing"]
 
 Header = tuple[str, bytes]
 
-#: Below the 128 KiB that the source topics take (config/topics.yaml), with room for the frame.
-_BATCH_BYTES: Final = 98_304
 #: Partitions of keys remembered; more users than that are hashed again.
 _KEYS: Final = 1 << 18
 #: A broker that is there answers within this time.
@@ -55,7 +53,7 @@ async def producing(settings: Settings) -> AsyncIterator[Producer]:
     Idempotent where the broker can be. What was not acknowledged when the block ends is given up. Raises `Unavailable`, and `ConfigError`
     when a topic is missing or cut otherwise than topics.yaml says.
     """
-    pace = Pace(batch_bytes=_BATCH_BYTES)
+    pace = Pace(batch_bytes=_batch_bytes(settings))
     producer = new_producer(settings.broker, settings.kafka.idempotence, settings.kafka.client(), pace)
     try:
         try:
@@ -67,6 +65,11 @@ async def producing(settings: Settings) -> AsyncIterator[Producer]:
         yield producer
     finally:
         await producer.abandon()
+
+
+def _batch_bytes(settings: Settings) -> int:
+    """Either source topic takes a batch of so many bytes."""
+    return min(settings.topics["clickstream"].max_bytes, settings.topics["campaigns"].max_bytes)
 
 
 async def _check_topics(producer: Producer, settings: Settings) -> None:
@@ -88,7 +91,7 @@ class Outbox:
         self._producer, self._headers, self._patience_s = producer, list(headers), patience_s
         topics = settings.rules.topics
         self._topics: dict[Stream, str] = {"clickstream": topics.clickstream, "campaigns": topics.campaigns}
-        self._partitions = settings.rules.partitions
+        self._partitions, self._batch_bytes = settings.rules.partitions, _batch_bytes(settings)
         self._homes: dict[bytes, int] = {}
         self._open: dict[tuple[Stream, int], tuple[Any, list[Emission]]] = {}
 
@@ -103,7 +106,7 @@ class Outbox:
         at = (emission.topic, home)
         batch = self._open.get(at)
         if batch is None:
-            batch = self._open[at] = (self._producer.batch(_BATCH_BYTES), [])
+            batch = self._open[at] = (self._producer.batch(self._batch_bytes), [])
         builder, emissions = batch
         headers = [*self._headers, *emission.headers] if emission.headers else self._headers
         if builder.append(key=key, value=emission.value, timestamp=None, headers=headers) is None:

@@ -11,11 +11,12 @@ import msgspec
 import orjson
 
 from streams.core.catalogue import CHANNELS
+from streams.core.envelope import rfc3339
 from streams.errors import ConfigError
 from streams.replay.mapping import SEGMENT, EventName, Mapping
 from streams.replay.tables import format_of, lines, rows
 from streams.replay.values import Bad, calendar_ms, iso_ms, shortest, time_ms
-from streams.sim.emission import Emission, Stream, rfc3339
+from streams.sim.emission import Emission, Stream
 
 __all__ = ["read"]
 
@@ -153,6 +154,8 @@ class _Row:
         name = values[self._at[column]]
         if name is None or name == "":
             raise Bad("names no event", column)
+        if isinstance(name, list | dict):
+            raise Bad("is no name of an event", column)
         called = self._names.get(name)
         if called is None:
             if self._mapping.others == "stop":

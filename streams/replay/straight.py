@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from streams.core.headers import STREAMS_CLOCK
-from streams.core.record import FATES, Head, Outcome, Plan
+from streams.core.record import FATES, PRIOR, Head, LogRecord, Outcome, Output, Plan
 from streams.core.rules import CUSTOM, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 from streams.flow import Flow
+from streams.shell.heads import is_user
 from streams.sim.emission import Emission
 
 __all__ = ["AlertCounts", "StraightReport", "straight"]
@@ -60,16 +61,6 @@ class StraightReport(msgspec.Struct):
     def rate(self) -> float:
         """Events per second."""
         return self.events / self.seconds if self.seconds > 0 else 0.0
-
-
-class _Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 class _Alert(msgspec.Struct):
@@ -121,7 +112,7 @@ class _Run:
         for emission in emissions:
             topic = self._topics[emission.topic]
             begin, end = spans.get(topic, (head.positions[topic],) * 2)
-            records.append(_Record(topic, 0, end, emission.at_ms, emission.key, emission.value, (*_HEADERS, *emission.headers)))
+            records.append(LogRecord(topic, 0, end, emission.at_ms, emission.key, emission.value, (*_HEADERS, *emission.headers)))
             spans[topic] = (begin, end + 1)
         report.first_ms = report.first_ms or emissions[0].at_ms
         report.events += len(emissions)
@@ -132,18 +123,30 @@ class _Run:
         while self._queue and self._queue[0][0] <= self._head.time_ms:
             self._take([], {})
 
-    def _take(self, records: Sequence[_Record], spans: dict[str, tuple[int, int]]) -> None:
+    def _take(self, records: Sequence[LogRecord], spans: dict[str, tuple[int, int]]) -> None:
         head = self._head
         reading = self._flow.read(records, 0)
         newest_ms = max(head.time_ms, reading.newest_ms())
         version = self._rules.version
-        plan = Plan(head.rev, spans, newest_ms, newest_ms, "event", version, version, len(self._users) + len(records))
+        plan = Plan(head.rev, spans, newest_ms, newest_ms, "event", version, PRIOR, len(self._users) + len(records))
         outcome = self._flow.step(plan, reading, head, self._users, list(self._due_at(newest_ms)))
         self._keep(outcome)
         self._count(outcome)
         head.positions |= {topic: end for topic, (_, end) in spans.items()}
         head.rev, head.time_ms, head.guards = head.rev + 1, newest_ms, outcome.guards
+        head.learned = head.learned if outcome.learned is None else outcome.learned
         self.report.last_ms = newest_ms
+        self._deliver([output for output in outcome.outputs if output.topic == self._rules.topics.rerouted])
+
+    def _deliver(self, sent: Sequence[Output]) -> None:
+        """What the partition has sent itself (links of ids, states, events that follow them) is read at once."""
+        if sent:
+            topic, at_ms = self._rules.topics.rerouted, self._head.time_ms
+            start = self._head.positions.get(topic, 0)
+            records = [
+                LogRecord(topic, 0, start + n, at_ms, each.key, each.value or b"", tuple(each.headers)) for n, each in enumerate(sent)
+            ]
+            self._take(records, {topic: (start, start + len(sent))})
 
     def _due_at(self, at_ms: int) -> Iterator[str]:
         """Users due by `at_ms` in the order of their due times, as the store's queue gives them. Entries that were replaced are skipped."""
@@ -168,9 +171,9 @@ class _Run:
 
     def _count(self, outcome: Outcome) -> None:
         report, topics = self.report, self._rules.topics
-        report.users = len(self._users)
         for fate, n in zip(FATES, outcome.fates, strict=True):
-            report.fates[fate] += n
+            if fate not in ("rerouted", "control"):  # of what it sent itself: an event meets its fate where it arrives
+                report.fates[fate] += n
         for reason, n in outcome.rejects.items():
             report.rejects[reason] = report.rejects.get(reason, 0) + n
         for output in outcome.outputs:
@@ -178,7 +181,9 @@ class _Run:
                 report.told += output.value is not None
             elif output.topic == topics.alerts and output.value is not None:
                 alert = _decode_alert(output.value)
-                counts = report.alerts[alert.rule]
+                counts = report.alerts.get(alert.rule)
+                if counts is None:  # not about one user
+                    continue
                 if alert.status == "firing":
                     counts.fired += 1
                 else:
@@ -191,14 +196,17 @@ class _Run:
         bands: Counter[int] = Counter()
         report.scores = [0] * _BINS
         for key, blob in self._users.items():
+            if blob is None or not is_user(key.encode(), blob):
+                continue
             user.load(key, blob)
             for window, total in windows.items():
                 total.update(user.counts(window, at_ms))
+            report.users += 1
             bands[user.band(at_ms)] += 1
             report.scores[min(_BINS - 1, int(user.engagement(at_ms) * _BINS / 100))] += 1
             for rule, counts in enumerate(report.alerts.values()):
                 counts.firing += user.alert(rule).firing
-        names = {entry.id: entry.name for entry in self._rules.catalogue.types} | {
+        names = self._rules.catalogue.names | {
             SESSION: "session",
             REVENUE: "revenue_minor",
             CUSTOM: "custom",
