@@ -18,6 +18,7 @@ from streams.demo.traffic import Traffic
 from streams.demo.view import Picture, Progress
 from streams.demo.watch import Watch
 from streams.errors import Unavailable
+from streams.tasks import ended
 
 __all__ = ["Options", "Totals", "perform"]
 
@@ -70,7 +71,7 @@ class _Play:
     def __init__(self, options: Options, screen: Screen, where: Stage, stop: asyncio.Event, page: Page) -> None:
         self._options, self._screen, self._stage, self._stop, self._page = options, screen, where, stop, page
         self._watch = Watch(where.settings, screen.told)
-        self._traffic = Traffic(where.settings, self._watch, users=options.users, seed=options.seed)
+        self._traffic = Traffic(where.settings, self._watch, users=options.users, seed=options.seed, collector=lambda: page.collect_url)
         self._began_s = time.monotonic()
         self._enter("starting")
         self._in_history, self._servers_there = True, False
@@ -78,27 +79,25 @@ class _Play:
     async def run(self) -> tuple[Totals, float | None]:
         worker = await Worker.start(self._stage.env, self._stage.folder / "worker.log")
         redis = Redis.from_url(self._stage.settings.redis)
-        beside = [asyncio.create_task(it) for it in (self._watch.outputs(), self._watch.heads(redis), self._paint(), self._page.watch())]
-        ended = asyncio.create_task(worker.ended())
+        page = self._page.watch(redis, self._stage.settings.rules.app_id)
+        beside = [asyncio.create_task(it) for it in (self._watch.outputs(), self._watch.heads(redis), self._paint(), page)]
+        death = asyncio.create_task(worker.ended())
         try:
-            if await self._unless_stopped(self._past(), [*beside, ended]):
-                await self._unless_stopped(self._present(), [*beside, ended])
+            if await self._unless_stopped(self._past(), [*beside, death]):
+                await self._unless_stopped(self._present(), [*beside, death])
             self._enter("stopping: counting what is left")
-            await self._unless_stopped(self._caught_up(), [*beside, ended], stoppable=False)
-            ended.cancel()
+            await self._unless_stopped(self._caught_up(), [*beside, death], stoppable=False)
+            death.cancel()
             await worker.stop(self._stage.settings.worker.stop_timeout_s)
             await self._watch.read_to_the_end()
-            await self._watch.look(redis)
+            await self._watch.looked()
             self._servers_there = False
             await self._page.stop()
             self._enter("done")
             self._since_s = self._began_s
         finally:
-            ended.cancel()
             worker.kill()
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(ended, *beside, return_exceptions=True)
+            await ended([death, *beside])
             await redis.aclose()
         return self._totals(), self._watch.first_score_s
 
@@ -120,13 +119,14 @@ class _Play:
 
     async def _caught_up(self) -> None:
         """Everything that was written is counted. Raises `Unavailable` when the worker stands still."""
-        while self._watch.lag:
+        while True:
             before = self._watch.read
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_STILL_S):
-                    await self._watch.caught_up()
-            if self._watch.lag and self._watch.read == before:
-                raise Unavailable(f"the worker does not go on: {self._watch.lag} records are left")
+                    return await self._watch.caught_up()
+            except TimeoutError:
+                if self._watch.read == before:
+                    raise Unavailable(f"the worker does not go on: {self._watch.lag} records are left") from None
 
     async def _unless_stopped(
         self, what: Coroutine[Any, Any, None], beside: Sequence[asyncio.Task[Any]], *, stoppable: bool = True
@@ -161,7 +161,7 @@ class _Play:
             elapsed_s=time.monotonic() - self._since_s,
             of_s=self._of_s,
             people=self._options.users,
-            history=Progress(watch.written, watch.read, self._traffic.expected) if self._in_history else None,
+            history=Progress(self._traffic.written, watch.read, self._traffic.expected) if self._in_history else None,
             rates=tuple(watch.rates),
             bands=dict(tally.bands),
             band_from=(0.0, *rules.scoring.bands),
@@ -179,11 +179,13 @@ class _Play:
             hint=f". {self._stage.folder / 'env'}; streams explain {self._somebody()}" if self._servers_there else "",
             now_ms=time.time_ns() // 1_000_000,
             url=self._page.url,
+            url_comes=self._page.coming,
+            collect_url=self._page.collect_url,
         )
 
     def _somebody(self) -> str:
         """A user worth explaining."""
-        return next((alert.user_id for alert in self._watch.tally.newest(1)), "USER")
+        return next((alert.user_id for alert in self._watch.tally.newest(_SHOWN_ALERTS) if alert.user_id), "USER")
 
     def _totals(self) -> Totals:
         watch, latencies = self._watch, self._watch.tally.latencies

@@ -68,7 +68,8 @@ class LiveScreen:
 
 
 class PlainScreen:
-    """One line every few seconds, and one for each alert: for logs, pipes and terminals that cannot move their cursor."""
+    """The address of the page first, then one line every few seconds, and one for each alert: for logs, pipes and terminals that cannot
+    move their cursor."""
 
     def __init__(self) -> None:
         self._phase = ""
@@ -77,9 +78,12 @@ class PlainScreen:
 
     def show(self, picture: Picture) -> None:
         now_s = time.monotonic()
-        if picture.url and not self._linked:
+        if not self._linked:
+            if picture.url_comes:
+                return
             self._linked = True
-            _say(f"   the page:  {picture.url}")
+            missing = "   no page: the extra `serve` is not installed, or it ended (serve.log)"
+            _say(f"   the page:  {picture.url}" if picture.url else missing)
         if picture.phase == self._phase and now_s < self._next_s:
             return
         if picture.phase != self._phase:
@@ -87,6 +91,8 @@ class PlainScreen:
             if picture.hint and not self._hinted:
                 self._hinted = True
                 _say(f"   look closer, in another terminal:  {printable(picture.hint)}")
+                if picture.first_event:
+                    _say(f"   send an event of your own:  {picture.first_event}")
         self._phase, self._next_s = picture.phase, now_s + _LINE_EVERY_S
         _say(status_line(picture))
         for line in picture.trouble:
@@ -119,8 +125,8 @@ def alert_line(change: ActiveAlert | Resolved) -> str:
     """What began or ended, in one line."""
     rule = change.rule.replace("_", " ")
     if isinstance(change, ActiveAlert):
-        return f"  alert     {printable(change.user_id)}: {rule}; {printable(change.reason)}; {change.clears_when} would clear it"
-    return f"  resolved  {printable(change.user_id)}: {rule}; {change.cause.replace('_', ' ')}"
+        return f"  alert     {printable(change.about)}: {rule}; {printable(change.reason)}; {change.clears_when} would clear it"
+    return f"  resolved  {printable(change.about)}: {rule}; {change.cause.replace('_', ' ')}"
 
 
 def _say(line: str) -> None:

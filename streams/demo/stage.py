@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,10 +16,12 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 import streams
+from streams.demo.folder import own_folder
 from streams.errors import StreamsError
 from streams.settings import Settings, load
 from streams.shell.embedded import Services, embedded
 from streams.shell.topics import create_topics
+from streams.sim.config import load_world
 
 __all__ = ["INSTANCE", "Stage", "Worker", "spawn", "stage"]
 
@@ -115,13 +116,13 @@ async def stage() -> AsyncIterator[Stage]:
     The rules are those that the environment names (STREAMS_CONFIG), so the demo shows what an edited rule does.
     """
     base = load(None, os.environ)
-    with tempfile.TemporaryDirectory(prefix="streams-demo-") as folder:
+    with own_folder("streams-demo-") as folder:
         async with embedded() as services:
-            env = {**os.environ, **_places(services, _configuration(base.folder, Path(folder) / "config"))}
+            env = {**os.environ, **_places(services, _configuration(base.folder, folder / "config"))}
             settings = load(None, env)
             await create_topics(settings)
-            _sourceable(Path(folder) / "env", env)
-            yield Stage(settings, env, Path(folder))
+            _sourceable(folder / "env", env)
+            yield Stage(settings, env, folder)
 
 
 def _places(services: Services, folder: Path) -> dict[str, str]:
@@ -130,8 +131,11 @@ def _places(services: Services, folder: Path) -> dict[str, str]:
         "STREAMS_REDIS": services.redis_url,
         "STREAMS_CONFIG": str(folder),
         "STREAMS_INSTANCE": INSTANCE,
+        "STREAMS_KEYS": "",
         "STREAMS_REDIS_PASSWORD": "",
         "STREAMS_KAFKA_PASSWORD": "",
+        # One port for two processes would keep the second from starting.
+        "STREAMS_METRICS": "",
     }
 
 
@@ -141,11 +145,16 @@ def _configuration(rules: Path, folder: Path) -> Path:
     for source in (Path(streams.__file__).parent / "_config", rules):
         for file in source.glob("*.yaml"):
             shutil.copyfile(file, folder / file.name)
+    # For this machine alone: nobody needs a key to try it.
+    (folder / "keys.yaml").write_text("keys: []\n", encoding="utf-8")
     with _edited(folder / "streams.yaml") as content:
         # It has no idempotent producer, and nothing to log in to.
         content["kafka"] = {"idempotence": False}
         changed = {"session_timeout_s": _SESSION_TIMEOUT_S, "stop_timeout_s": _STOP_TIMEOUT_S, "fetch_max_wait_ms": _FETCH_WAIT_MS}
         content["worker"] = {**(content.get("worker") or {}), **changed}
+    # Hours and days are those of the shop: by another clock its mornings would look like drops for weeks after the clocks have changed.
+    with _edited(folder / "risk.yaml") as content:
+        content["site"] = {**(content.get("site") or {}), "time_zone": load_world().time_zone}
     with _edited(folder / "topics.yaml") as content:
         content["partitions"], content["replication"] = _PARTITIONS, 1
         for spec in content["topics"].values():

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from streams.core.sitewords import series_text
+
 __all__ = ["ActiveAlert", "Latencies", "Resolved", "Tally"]
 
 #: A latency beyond a minute is an outage; its exact length does not matter to a quantile.
@@ -39,33 +41,39 @@ class _Alert(msgspec.Struct, frozen=True):
     status: str
     cause: str
     severity: str
-    risk: float
     reasons: tuple[_Reason, ...]
     clears_when: str
     starts_at: str
+    series: str = ""
+
+    @property
+    def about(self) -> str:
+        return self.user_id or series_text(self.series, "en")
 
 
 class ActiveAlert(msgspec.Struct, frozen=True):
-    """An alert that is firing. `told_ms` is when we read it."""
+    """An alert that is firing, and has done so since `at_ms` if it is a live one. `about`: its user, or what else it is about, for people;
+    `user_id` is empty then."""
 
+    about: str
     user_id: str
     rule: str
     severity: str
-    risk: float
     reason: str
     clears_when: str
     starts_at: str
-    told_ms: int
+    at_ms: int
     live: bool
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """An alert that has ended, why, and when we read it."""
+    """An alert that has ended, why, and when."""
 
-    user_id: str
+    about: str
     rule: str
     cause: str
-    told_ms: int
+    at_ms: int
+    live: bool
 
 
 class Latencies:
@@ -92,14 +100,17 @@ class Latencies:
 
 
 class Tally:
-    """Everything the output topics have said. `live_from_ms`: alerts told after it are counted as live."""
+    """Everything the output topics have said.
+
+    Alerts count as live by when they began or ended, not by when they are read: what is said of the history may come late.
+    """
 
     def __init__(self, band_names: Sequence[str]) -> None:
         self.bands: dict[str, int] = dict.fromkeys(band_names, 0)
         self.active: dict[str, ActiveAlert] = {}
         self.resolved: deque[Resolved] = deque(maxlen=_RESOLVED_KEPT)
         self.latencies = Latencies()
-        self.live = False
+        self._live_from_ms: int | None = None
         self._users: dict[bytes, tuple[int, str]] = {}
         self._fired: set[str] = set()
         self._ended: set[str] = set()
@@ -107,6 +118,15 @@ class Tally:
         self._ended_live: set[str] = set()
         self._score = msgspec.json.Decoder(_Score)
         self._alert = msgspec.json.Decoder(_Alert)
+
+    @property
+    def live(self) -> bool:
+        """Whether live time has begun."""
+        return self._live_from_ms is not None
+
+    def go_live(self, now_ms: int) -> None:
+        """What happens from `now_ms` on is live."""
+        self._live_from_ms = now_ms
 
     @property
     def users(self) -> int:
@@ -140,25 +160,18 @@ class Tally:
         self.bands[score.band] = self.bands.get(score.band, 0) + 1
         return score
 
-    def alert(self, value: bytes, now_ms: int) -> ActiveAlert | Resolved | None:
-        """Takes an alert in; None when it was told before."""
-        alert = self._alert.decode(value)
+    def alert(self, value: bytes, at_ms: int) -> ActiveAlert | Resolved | None:
+        """Takes an alert in, which began or ended at `at_ms` (or long ago, for one of the history); None when it was told before."""
+        alert, live = self._alert.decode(value), self._live_from_ms is not None and at_ms >= self._live_from_ms
         if alert.status == "firing":
             if alert.alert_id in self._fired:
                 return None
             self._fired.add(alert.alert_id)
-            if self.live:
+            if live:
                 self._fired_live.add(alert.alert_id)
+            reason = alert.reasons[0].text if alert.reasons else ""
             active = ActiveAlert(
-                alert.user_id,
-                alert.rule,
-                alert.severity,
-                alert.risk,
-                alert.reasons[0].text if alert.reasons else "",
-                alert.clears_when,
-                alert.starts_at,
-                now_ms,
-                self.live,
+                alert.about, alert.user_id, alert.rule, alert.severity, reason, alert.clears_when, alert.starts_at, at_ms, live
             )
             if alert.alert_id not in self._ended:
                 self.active[alert.alert_id] = active
@@ -167,10 +180,10 @@ class Tally:
             return None
         self._ended.add(alert.alert_id)
         self.active.pop(alert.alert_id, None)
-        if self.live:
+        resolved = Resolved(alert.about, alert.rule, alert.cause, at_ms, live)
+        if live:
             self._ended_live.add(alert.alert_id)
-        resolved = Resolved(alert.user_id, alert.rule, alert.cause, now_ms)
-        self.resolved.append(resolved)
+            self.resolved.append(resolved)
         return resolved
 
     def newest(self, n: int) -> list[ActiveAlert]:

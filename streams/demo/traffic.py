@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from streams.demo.courier import Courier
 from streams.demo.watch import Watch
 from streams.replay.write import WriteReport, write
 from streams.settings import Settings
@@ -23,43 +24,50 @@ _EVENTS_PER_USER: Final = 130
 
 
 class Traffic:
-    """Writes events and tells `watch` how many, and when and where each live one was sent."""
+    """Writes events, and tells `watch` when and where each live one was sent.
 
-    def __init__(self, settings: Settings, watch: Watch, *, users: int, seed: int) -> None:
+    written    events of the history that are in the log
+    expected   how many there will be, about; how many there are once all are written
+    """
+
+    def __init__(self, settings: Settings, watch: Watch, *, users: int, seed: int, collector: Callable[[], str]) -> None:
+        """collector: the address of the collector, which a part of the live events goes through; "" while there is none."""
         self._settings, self._watch = settings, watch
         self._world = World(seed, users, churn=settings.rules.churn, drop=settings.rules.drop)
         self._sent_s: dict[int, float] = {}
-        self.expected = users * _EVENTS_PER_USER
+        self._courier = Courier(collector)
+        self.written, self.expected = 0, users * _EVENTS_PER_USER
 
     async def history(self) -> None:
         """90 days of events are in the log, in the time of the events; behind them the partitions follow the wall clock."""
         # It works out a second's worth of rhythms first, which must not stop the picture.
         events = await asyncio.to_thread(self._world.history, _DAYS, _now_ms())
         report = await write(events, self._settings, on_progress=self._progress)
-        self.expected = self._watch.written = report.events + report.controls
+        self.expected = self.written = report.events
 
     async def live(self, rate: float) -> None:
         """Sends `rate` events a second until it is cancelled; then the broker has answered for all that were sent."""
-        tracker = Tracker(
-            _noting(self._world.live(_now_ms(), rate), self._sent), self._settings, on_acknowledged=self._acknowledged, slice_ms=_SLICE_MS
-        )
-        sending = asyncio.create_task(tracker.run())
+        direct = (emission for emission in self._world.live(_now_ms(), rate) if not self._courier.takes(emission))
+        tracker = Tracker(_noting(direct, self._sent), self._settings, on_acknowledged=self._acknowledged, slice_ms=_SLICE_MS)
+        sending, carrying = asyncio.create_task(tracker.run()), asyncio.create_task(self._courier.run())
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
             tracker.stop()
             await sending
             raise
+        finally:
+            carrying.cancel()
+            await asyncio.gather(carrying, return_exceptions=True)
 
     def _progress(self, report: WriteReport) -> None:
-        self._watch.written = report.events + report.controls
+        self.written = report.events
         self.expected = max(self.expected, report.events)
 
     def _sent(self, emission: Emission) -> None:
         self._sent_s[id(emission)] = time.monotonic()
 
     def _acknowledged(self, batch: Acknowledged) -> None:
-        self._watch.written += len(batch.emissions)
         for number, emission in enumerate(batch.emissions):
             sent_s = self._sent_s.pop(id(emission))
             if batch.offset is not None:

@@ -37,7 +37,8 @@ class Picture(msgspec.Struct, frozen=True):
     elapsed_s   since the phase began, and `of_s` how long it lasts (None: until Ctrl-C)
     rates       events counted per second, oldest first, one figure a second
     hint        what to type in another terminal to look closer, "" when there is nothing to see yet
-    url         where the page is, "" when there is none
+    url         where the page is, "" when there is none; `url_comes`: not yet
+    collect_url where the collector takes events, "" when there is none
     bands       band -> users, lowest band first; `band_from` its lower edge
     """
 
@@ -63,6 +64,13 @@ class Picture(msgspec.Struct, frozen=True):
     hint: str
     now_ms: int
     url: str = ""
+    url_comes: bool = False
+    collect_url: str = ""
+
+    @property
+    def first_event(self) -> str:
+        """What to type to send an event of one's own, "" when nobody takes it."""
+        return f"""curl {self.collect_url}v1/track -d '{{"event": "Product Viewed", "userId": "me"}}'""" if self.collect_url else ""
 
 
 def draw(picture: Picture, width: int, height: int) -> RenderableType:
@@ -75,11 +83,15 @@ def draw(picture: Picture, width: int, height: int) -> RenderableType:
     if picture.history is not None:
         parts += [Text(), _progress(picture.history, width)]
     parts += [Text(), _figures(picture, width), Text(), _fates(picture, width), Text(), _bands(picture, width), Text()]
-    above = (3 if picture.history is not None else 0) + len(picture.trouble) + (1 if picture.url else 0)
+    above = (
+        (3 if picture.history is not None else 0) + len(picture.trouble) + bool(picture.url) + bool(picture.hint and picture.first_event)
+    )
     room = max(2, height - _FRAME_LINES - len(picture.bands) - above)
     parts += _alerts(picture, width, room)
     if picture.hint:
         parts += [Text(), Text.assemble(("look closer  ", "dim"), printable(picture.hint), no_wrap=True, overflow="ellipsis")]
+        if picture.first_event:
+            parts.append(Text.assemble(("your event   ", "dim"), picture.first_event, no_wrap=True, overflow="ellipsis"))
     return Padding(Group(*parts), (0, 1))
 
 
@@ -200,14 +212,14 @@ def _alerts(picture: Picture, width: int, room: int) -> list[RenderableType]:
     table.add_column(width=_NAME_WIDTH - 3, no_wrap=True, overflow="ellipsis")
     table.add_column(width=width - _NAME_WIDTH - 4, no_wrap=True, overflow="ellipsis")
     for alert in shown:
-        since = f"{ago(picture.now_ms - alert.told_ms)} ago" if alert.live else "earlier"
+        since = f"{ago(picture.now_ms - alert.at_ms)} ago" if alert.live else "earlier"
         what = Text.assemble((alert.rule.replace("_", " "), "bold"), (f" · {alert.clears_when} would clear it", "dim"))
-        table.add_row(Text("●", style=TROUBLE if alert.severity in ("high", "critical") else ACCENT), printable(alert.user_id), what)
+        table.add_row(Text("●", style=TROUBLE if alert.severity in ("high", "critical") else ACCENT), printable(alert.about), what)
         table.add_row("", Text(since, style="dim"), printable(alert.reason))
     for end in reversed(ended):
-        when = ago(picture.now_ms - end.told_ms)
+        when = ago(picture.now_ms - end.at_ms)
         what = Text(f"{end.rule.replace('_', ' ')} resolved: {end.cause.replace('_', ' ')}, {when} ago", style="dim")
-        table.add_row(Text("✓", style=ACCENT), Text(printable(end.user_id), style="dim"), what)
+        table.add_row(Text("✓", style=ACCENT), Text(printable(end.about), style="dim"), what)
     return [head, table]
 
 

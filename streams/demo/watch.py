@@ -1,4 +1,4 @@
-"""Reads what the engine says and how far it is: the output topics into a tally, the heads in Redis into fates and rates."""
+"""Reads what the engine says and how far it is: the output topics into a tally; heads and the ends of the logs into fates, rates, lag."""
 
 import asyncio
 import time
@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from streams.core.record import FATES
 from streams.demo.tally import ActiveAlert, Resolved, Tally
 from streams.settings import Settings
-from streams.shell.status import partition_status, read_heads, read_workers
+from streams.shell.status import read_heads, read_workers
+from streams.stats import stats_of
 
 __all__ = ["Watch"]
 
@@ -25,37 +28,42 @@ _ENDS_S: Final = 5.0
 
 
 class Watch:
-    """Everything that is known of the run so far, kept up to date by `outputs` and `heads`, which run until they are cancelled."""
+    """Everything that is known of the run so far, kept up to date by `outputs` and `heads`, which run until they are cancelled.
+
+    read   records that are counted, over all input topics
+    lag    records in the logs that are not
+    """
 
     def __init__(self, settings: Settings, told: Callable[[ActiveAlert | Resolved], None]) -> None:
         """`told` is called for each alert that begins or ends in the live part."""
         self._settings, self._told = settings, told
         self.tally = Tally(settings.rules.scoring.band_names)
         self.rates: deque[float] = deque(maxlen=_SECONDS_SHOWN)
-        self.written = 0
-        self.read = 0
+        self.read = self.lag = 0
         self.fates: dict[str, int] = dict.fromkeys(FATES, 0)
         self.trouble: tuple[str, ...] = ()
         self.first_score_s: float | None = None
         self._produced: dict[str, float] = {}
         self._early: dict[str, float] = {}
         self._consumer: AIOKafkaConsumer | None = None
+        self._looks = 0
         self._changed = asyncio.Condition()
-
-    @property
-    def lag(self) -> int:
-        """Records written and not counted yet. Those that are sent on to their home partition are written by the worker itself."""
-        return max(0, self.written + self.fates["rerouted"] - self.read)
 
     def go_live(self) -> None:
         """What is told from now on is live; figures of the history would only dwarf it."""
-        self.tally.live = True
-        self.tally.resolved.clear()
+        self.tally.go_live(time.time_ns() // 1_000_000)
         self.rates.clear()
 
     async def caught_up(self) -> None:
-        """Everything that was written is counted."""
+        """Everything that is in the logs by now is counted."""
+        await self.looked()
         while self.lag:
+            await self._news()
+
+    async def looked(self) -> None:
+        """What is known is not older than this call."""
+        under_way = self._looks + 1
+        while self._looks <= under_way:
             await self._news()
 
     def produced(self, coordinates: str, at_s: float) -> None:
@@ -91,32 +99,44 @@ class Watch:
                         if at.topic == topics.scores:
                             self._score(record.key, record.value, now_s)
                         elif record.value is not None:
-                            self._alert(record.value)
+                            self._alert(record.value, record.timestamp)
                 await self._tell()
         finally:
             self._consumer = None
             await consumer.stop()
 
     async def heads(self, redis: Redis) -> None:
-        """Follows the heads of all partitions, and what the worker says of itself."""
-        before_s, before = time.monotonic(), 0
-        while True:
-            await self.look(redis)
-            await self._tell()
-            now_s = time.monotonic()
-            if now_s - before_s >= 1.0:
-                self.rates.append((self.read - before) / (now_s - before_s))
-                before_s, before = now_s, self.read
-                workers = await read_workers(redis, self._settings.rules.app_id)
-                self.trouble = tuple(worker.trouble for worker in workers if worker.trouble)
-            await asyncio.sleep(_LOOK_S)
+        """Follows the heads of all partitions and the ends of their logs, and what the worker says of itself."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.broker, **self._settings.kafka.client(), enable_auto_commit=False)
+        await consumer.start()
+        try:
+            before_s, before = time.monotonic(), 0
+            while True:
+                try:
+                    await self._look(redis, consumer)
+                    now_s = time.monotonic()
+                    if now_s - before_s >= 1.0:
+                        self.rates.append((self.read - before) / (now_s - before_s))
+                        before_s, before = now_s, self.read
+                except RedisError as problem:  # on a machine that is busy with something else; the next look will tell
+                    self.trouble = (f"Redis does not answer ({type(problem).__name__})",)
+                except KafkaError as problem:
+                    self.trouble = (f"Kafka does not answer ({type(problem).__name__})",)
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            await consumer.stop()
 
-    async def look(self, redis: Redis) -> None:
-        """`read` and `fates` are what the heads say now."""
+    async def _look(self, redis: Redis, consumer: AIOKafkaConsumer) -> None:
         rules = self._settings.rules
-        seen = [partition_status(head, {}) for head in await read_heads(redis, rules.app_id, range(rules.partitions))]
-        self.read = sum(it.read for it in seen)
-        self.fates = {name: sum(it.fates[name] for it in seen) for name in FATES}
+        heads, workers = await read_heads(redis, rules.app_id, range(rules.partitions)), await read_workers(redis, rules.app_id)
+        # After the heads: what their steps have written for other partitions is behind these ends.
+        inputs = [TopicPartition(topic, p) for topic in rules.topics.inputs for p in range(rules.partitions)]
+        ends = await consumer.end_offsets(inputs)
+        stats = stats_of(rules, heads, workers, {(at.topic, at.partition): (0, end) for at, end in ends.items()}, ())
+        self.read, self.fates, self.lag = stats.read, stats.fates, sum(stats.lag.values())
+        self.trouble = tuple(worker.trouble for worker in workers if worker.trouble)
+        self._looks += 1
+        await self._tell()
 
     async def read_to_the_end(self) -> None:
         """Everything that was said until now is in the tally."""
@@ -155,9 +175,9 @@ class Watch:
         if self.first_score_s is None:
             self.first_score_s = time.monotonic()
 
-    def _alert(self, value: bytes) -> None:
-        change = self.tally.alert(value, time.time_ns() // 1_000_000)
-        if change is not None and self.tally.live:
+    def _alert(self, value: bytes, at_ms: int) -> None:
+        change = self.tally.alert(value, at_ms)
+        if change is not None and change.live:
             self._told(change)
 
 

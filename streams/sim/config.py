@@ -9,7 +9,7 @@ import msgspec
 from streams.configfile import read_file, to_struct
 from streams.errors import ConfigError
 
-__all__ = ["AimConfig", "Campaigns", "Incident", "Persona", "Quality", "Seasons", "WorldConfig", "load_world"]
+__all__ = ["AimConfig", "Campaigns", "Companies", "Incident", "Persona", "Quality", "Seasons", "WorldConfig", "load_world"]
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -83,6 +83,22 @@ class Campaigns(_Strict, frozen=True, kw_only=True):
     live_share: Share = 0.1
 
 
+class Companies(_Strict, frozen=True, kw_only=True):
+    """Some customers order for a company that they belong to; every visit says so.
+
+    count       companies, of about equal size
+    share       part of all users who belong to one
+    quiet       so many of them, the first ones, stop ordering: nobody comes in the last `quiet_days` days of the history
+    admin       chance that a member is an admin there
+    """
+
+    count: Count = 0
+    share: Share = 0.25
+    quiet: Count = 0
+    quiet_days: Count = 10
+    admin: Share = 0.2
+
+
 class Incident(_Strict, frozen=True, kw_only=True):
     """Something breaks. Hours count from the end of the history: negative ones lie in it, positive ones in live time.
 
@@ -146,6 +162,7 @@ class WorldConfig(_Strict, frozen=True, kw_only=True):
     products: Annotated[int, msgspec.Meta(ge=1)] = 120
     personas: Annotated[tuple[Persona, ...], msgspec.Meta(min_length=1)]
     campaigns: Campaigns = Campaigns()
+    companies: Companies = Companies()
     quality: Quality = Quality()
     incidents: tuple[Incident, ...] = ()
     aim: AimConfig = AimConfig()

@@ -4,7 +4,7 @@ from random import Random
 
 from streams.sim.config import Persona, WorldConfig
 from streams.sim.incidents import ORDER
-from streams.sim.wording import Act, Product, Shop, Who, identify, page, track
+from streams.sim.wording import Act, Product, Shop, Who, group, identify, page, track
 
 __all__ = ["Shopper", "shoppers", "visit"]
 
@@ -17,10 +17,11 @@ class Shopper:
     rate            chance of a visit on a mean day
     from_day, to_day   first and last day with visits, in days before the end of the history (None: goes on)
     subscribed      whether newsletters are sent
+    company         the account that the user belongs to, and as what, as the inside of a JSON object; empty: none
     order           properties of the last order, until the next visit: then it is kept or sent back
     """
 
-    __slots__ = ("both", "device", "from_day", "known", "order", "persona", "rate", "subscribed", "to_day")
+    __slots__ = ("both", "company", "device", "from_day", "known", "order", "persona", "rate", "subscribed", "to_day")
 
     def __init__(self, number: int, persona: Persona, rng: Random) -> None:
         user, device = f"user-{number:06d}", f"device-{rng.getrandbits(48):012x}"
@@ -36,7 +37,7 @@ class Shopper:
             begin, end = persona.silent_days
             self.to_day = begin + int(rng.random() * (end - begin + 1))
         self.subscribed = True
-        self.order = ""
+        self.company = self.order = ""
 
 
 def shoppers(config: WorldConfig, users: int, rng: Random) -> list[Shopper]:
@@ -66,6 +67,8 @@ def visit(shopper: Shopper, shop: Shop, rng: Random, *, known: bool = False) -> 
         acts.append((identify(_pause(rng, 20)), shopper.both))
         acts.append((track(_pause(rng, 1), "Signed In"), who))
     acts.append((page(_pause(rng, 5), liked.category), who))
+    if shopper.company:
+        acts.append((group(shopper.company), who))
     if shopper.order:
         if random() < persona.refund:
             acts.append((track(_pause(rng, 20), "Order Refunded", shopper.order), who))

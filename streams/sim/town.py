@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from streams.core.rules import Churn, Drop
 from streams.sim.aim import Aimed, aim
+from streams.sim.companies import found
 from streams.sim.config import WorldConfig
 from streams.sim.dice import dice
 from streams.sim.personas import Shopper, shoppers
@@ -21,6 +22,7 @@ class Town:
         self.calendar = Calendar(config.seasons, config.time_zone)
         self.shop = shop(config.categories, config.products, config.currency, dice(seed, "shop"))
         self.people = shoppers(config, users, dice(seed, "people"))
+        found(config.companies, self.people, dice(seed, "companies"))
         self.silent: dict[Shopper, Aimed] = {}
         self.origin_ms: int | None = None
 

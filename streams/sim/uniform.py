@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from streams.core.envelope import rfc3339
 from streams.core.rules import DAY_MS
 from streams.sim.dice import dice
-from streams.sim.emission import Emission, rfc3339
+from streams.sim.emission import Emission
 
 __all__ = ["uniform_events"]
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, NamedTuple
 
-from streams.sim.emission import Emission, Stream, rfc3339
+from streams.core.envelope import rfc3339
+from streams.sim.emission import Emission, Stream
 
-__all__ = ["Act", "Product", "Shop", "Who", "Wording", "identify", "mail", "page", "shop", "track"]
+__all__ = ["Act", "Product", "Shop", "Who", "Wording", "group", "identify", "mail", "page", "shop", "track"]
 
 
 class Product(NamedTuple):
@@ -72,6 +73,11 @@ def page(pause_ms: int, category: str) -> Act:
 def identify(pause_ms: int) -> Act:
     """An `identify` call; it carries the ids of both the device and the user."""
     return Act(pause_ms, "identify", '{"type":"identify",', "")
+
+
+def group(company: str) -> Act:
+    """A `group` call, at once: `company` names the account and says what its user is there, as the inside of a JSON object."""
+    return Act(0, "group", f'{{"type":"group",{company},', "")
 
 
 def mail(pause_ms: int, verb: str, campaign: str, machine: bool = False) -> Act:
