@@ -8,8 +8,8 @@ RUN apt-get update \
 WORKDIR /src
 # The lock pins what builds the core as well: Cython, setuptools, wheel. First, so that editing a source file does not fetch it all again.
 COPY requirements.lock requirements-runtime.lock ./
-RUN python -m venv /build && /build/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements-runtime.lock
+RUN python -m venv /build && /build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-runtime.lock
 COPY pyproject.toml setup.py README.md LICENSE NOTICE ./
 COPY config config
 COPY streams streams
