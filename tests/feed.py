@@ -20,6 +20,7 @@ __all__ = ["Feed", "Sender", "Sent"]
 
 DAY_MS = 86_400_000
 EVENT_CLOCK = ("streams-clock", b"event")
+_CATEGORIES = ("shoes", "hats", "Boots", "ties", " shoes ")
 
 
 class Sent(NamedTuple):
@@ -59,6 +60,8 @@ class Feed:
         if entry.amount:
             amount = entry.amount if isinstance(entry.amount, str) else entry.amount[0]
             fields["properties"] = {amount: round(self.random.lognormvariate(3, 1), 2)}
+        if entry.name == "product_viewed":
+            fields["properties"] = {"category": _CATEGORIES[self._serial % len(_CATEGORIES)]}
         topic = self.rules.topics.campaigns if entry.channel else self.rules.topics.clickstream
         partition = home_partition(user, self.rules.partitions)
         if self.random.random() < stray:

@@ -24,7 +24,7 @@ class MemoryRun:
     def __init__(self, rules: Rules, seed: int, now_ms: int) -> None:
         self.rules, self.random, self.now_ms = rules, random.Random(seed), now_ms
         topics = rules.topics
-        named = (*topics.inputs, topics.scores, topics.alerts, topics.dead, topics.journal)
+        named = (*topics.inputs, topics.scores, topics.accounts, topics.alerts, topics.dead, topics.journal)
         self.logs: dict[tuple[str, int], list[Line]] = {(topic, p): [] for topic in named for p in range(rules.partitions)}
         self.store = MemoryStore(rules.app_id)
         self.flow = Flow(rules)
@@ -84,4 +84,5 @@ class MemoryRun:
             head = self.store.peek(p)
             if head is not None:
                 heads[p] = HeadView(head.rev, head.positions, head.fates, head.plan is not None)
-        return Run({place: list(lines) for place, lines in self.logs.items()}, heads, {p: dict(self.store.rows(p)) for p in heads})
+        logs = {place: list(lines) for place, lines in self.logs.items()}
+        return Run(logs, heads, {p: dict(self.store.rows(p)) for p in heads}, {p: dict(self.store.sums(p)) for p in heads})

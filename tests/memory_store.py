@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from streams.core.record import NEVER_MS, Head, Outcome, Plan
+from streams.core.record import NEVER_MS, Head, Increments, Outcome, Plan
 from streams.errors import Fenced, MissingHistory
 from streams.shell.heads import after_move, after_save
 from streams.shell.ports import Loaded
@@ -19,10 +19,14 @@ T = TypeVar("T")
 
 
 class _Shelf(NamedTuple):
-    """One partition: its users' states, and their due times."""
+    """One partition: its users' states, their due times, and its sums by hash."""
 
     users: dict[str, bytes]
     due: dict[str, int]
+    sums: dict[str, dict[str, int]]
+
+    def copy(self) -> "_Shelf":
+        return _Shelf(dict(self.users), dict(self.due), {name: dict(fields) for name, fields in self.sums.items()})
 
 
 class Image(NamedTuple):
@@ -49,7 +53,7 @@ class MemoryStore:
         if head.partition in self._heads:
             raise Fenced("there is a head already")
         shelf = self._shelf(head.partition)
-        if shelf.users or shelf.due:
+        if shelf.users or shelf.due or shelf.sums:
             raise MissingHistory(f"partition {head.partition} holds users and no head")
         return self._put(head)
 
@@ -86,16 +90,18 @@ class MemoryStore:
 
     def load(self, partition: int, plan: Plan, keys: Sequence[str]) -> Loaded:
         """States of `keys` and of the first users that are due."""
-        users, due = self._shelf(partition)
-        first = sorted((at, key) for key, at in due.items() if at <= plan.time_ms)[: plan.due_limit]
+        users, due, _ = self._shelf(partition)
+        first = sorted((at, key) for key, at in due.items() if at <= plan.timers_ms)[: plan.due_limit]
         names = [key for _, key in first]
         return Loaded({key: users.get(key) for key in [*keys, *names]}, names)
 
     def write(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
-        """States, due times and the head after the step."""
+        """States, due times, sums and the head after the step."""
         shelf = self._shelf(head.partition)
         _update(shelf.users, outcome.users)
         _update(shelf.due, outcome.due)
+        for hash_ in outcome.sums:
+            _grow(shelf.sums.setdefault(hash_.name, {}), hash_)
         return self._put(after_save(head, plan, outcome))
 
     # -- what a test sees -------------------------------------------------------------------------------------------
@@ -115,17 +121,21 @@ class MemoryStore:
         """User key -> due time."""
         return self._shelf(partition).due
 
+    def sums(self, partition: int) -> Mapping[str, Mapping[str, int]]:
+        """Name of a hash -> sum -> value."""
+        return self._shelf(partition).sums
+
     def snapshot(self) -> Image:
         """What `restore` brings back."""
-        return Image(dict(self._heads), {p: _Shelf(dict(users), dict(due)) for p, (users, due) in self._shelves.items()})
+        return Image(dict(self._heads), {p: shelf.copy() for p, shelf in self._shelves.items()})
 
     def restore(self, image: Image) -> None:
         """The store is what it was when `image` was taken."""
         self._heads = dict(image.heads)
-        self._shelves = {p: _Shelf(dict(users), dict(due)) for p, (users, due) in image.shelves.items()}
+        self._shelves = {p: shelf.copy() for p, shelf in image.shelves.items()}
 
     def _shelf(self, partition: int) -> _Shelf:
-        return self._shelves.setdefault(partition, _Shelf({}, {}))
+        return self._shelves.setdefault(partition, _Shelf({}, {}, {}))
 
     def _put(self, head: Head) -> Head:
         self._heads[head.partition] = _copy(head)
@@ -152,3 +162,14 @@ def _update(stored: dict[str, T], changes: Mapping[str, T | None]) -> None:
             stored.pop(key, None)
         else:
             stored[key] = new
+
+
+def _grow(sums: dict[str, int], by: Increments) -> None:
+    """The sums have grown; at the limit, what is new goes into `overflow`."""
+    for name, n in by.fields.items():
+        if name not in sums and len(sums) >= by.limit:
+            sums["overflow"] = sums.get("overflow", 0) + 1
+            continue
+        sums[name] = sums.get(name, 0) + n
+        if sums[name] == 0:
+            del sums[name]

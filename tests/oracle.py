@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from tests.logs import Line, Logs, home_partition
 from tests.oracle_events import CONTROL, Reader, Refused, Said
+from tests.oracle_kept import BusinessOracle
 from tests.oracle_user import COUNTED, NEVER_MS, OracleUser, Spoken
 
 __all__ = ["FATES", "Expected", "Journal", "Step", "follow", "read_journal"]
 
 FATES = ("counted", "duplicate", "late", "rejected", "rerouted", "erased", "control")
 DAY_MS = 86_400_000
-REPLAY_TTL_MS = 45 * DAY_MS
+REPLAY_TTL_MS = 60 * DAY_MS
 HOPS = 3
 
 
@@ -28,6 +29,7 @@ class Step(NamedTuple):
     rev: int
     spans: dict[str, tuple[int, int]]
     time_ms: int
+    timers_ms: int
     now_ms: int
     due_limit: int
     fates: dict[str, int]
@@ -61,6 +63,7 @@ class Expected:
     scores: dict[str, Spoken] = field(default_factory=dict)
     letters: dict[str, list[Letter]] = field(default_factory=lambda: defaultdict(list))  # by origin
     reroutes: dict[tuple[str, int], Line] = field(default_factory=dict)  # (sender, target partition)
+    business: dict[int, BusinessOracle] = field(default_factory=dict)
     expired: list[str] = field(default_factory=list)
     read: int = 0
 
@@ -107,7 +110,9 @@ def read_journal(logs: Logs, topic: str, *, rewound: bool = False, revs: dict[in
 def _step_of(entry: dict[str, Any]) -> Step:
     plan = entry["plan"]
     spans = {name: (start, to) for name, (start, to) in plan["spans"].items()}
-    return Step(entry["rev"], spans, plan["time_ms"], plan["now_ms"], plan["due_limit"], entry["fates"])
+    held = plan.get("hold_ms")
+    timers_ms = plan["time_ms"] if held is None else min(plan["time_ms"], held)
+    return Step(entry["rev"], spans, plan["time_ms"], timers_ms, plan["now_ms"], plan["due_limit"], entry["fates"])
 
 
 def follow(logs: Logs, journal: Journal, rules: dict[str, Any], *, rule_errors: frozenset[str] = frozenset()) -> Expected:
@@ -131,6 +136,7 @@ class _Partition:
         topics = rules["topics"]
         self.inputs = [topics["clickstream"], topics["campaigns"], topics["rerouted"]]
         self.users: dict[str, OracleUser] = {}
+        self.business = BusinessOracle(rules)
         self.guards: dict[str, int] = {}
         self.replays: dict[str, int] = {}
         self.fates: Counter[str] = Counter()
@@ -141,6 +147,7 @@ class _Partition:
             self._step(step)
             at |= {name: to for name, (_, to) in step.spans.items()}
         expected.users[self.partition] = self.users
+        expected.business[self.partition] = self.business
         expected.fates[self.partition] = {name: self.fates[name] for name in FATES}
         expected.positions[self.partition] = at
         expected.revs[self.partition] = len(steps)
@@ -154,12 +161,13 @@ class _Partition:
             if said is None:
                 continue
             user = self.users.setdefault(said.user, OracleUser(said.user, self.rules))
-            bound_ms = min(step.time_ms, (said.at_ms if said.event_clock else line.timestamp) - 1)
+            bound_ms = min(step.timers_ms, (said.at_ms if said.event_clock else line.timestamp) - 1)
             user = self.users[said.user] = self._turn(user, bound_ms, step)
             fate = user.fold(said, line.place)
             self.fates[fate] += 1
             counted[said.user] = counted.get(said.user, False) or fate == COUNTED
             if fate == COUNTED:
+                self.business.count(user, said.type_id, said.type_name, said.at_ms, said.amount)
                 self._hear(user.take_event_turns(step.rev, step.now_ms))
                 if self.rules["emit"]["mode"] == "event":
                     self._score(user, "event", user.newest_ms, step)
@@ -243,8 +251,8 @@ class _Partition:
 
     def _due(self, step: Step) -> list[str]:
         """Who is woken by the step, as the queue of due times was before it."""
-        queue = [(user.entry_ms, key) for key, user in self.users.items() if user.entry_ms <= step.time_ms]
-        queue += [(at_ms, f"\x01dead:{origin}") for origin, at_ms in self.replays.items() if at_ms <= step.time_ms]
+        queue = [(user.entry_ms, key) for key, user in self.users.items() if user.entry_ms <= step.timers_ms]
+        queue += [(at_ms, f"\x01dead:{origin}") for origin, at_ms in self.replays.items() if at_ms <= step.timers_ms]
         return [key for _, key in sorted(queue)[: step.due_limit]]
 
     def _wake(self, key: str, step: Step) -> None:
@@ -255,7 +263,7 @@ class _Partition:
         if user is None:
             return
         user.entry_ms = NEVER_MS
-        user = self._turn(user, step.time_ms, step)
+        user = self._turn(user, step.timers_ms, step)
         user.entry_ms = user.due_ms()
 
     def _turn(self, user: OracleUser, bound_ms: int, step: Step) -> OracleUser:

@@ -6,6 +6,7 @@ Nothing here comes from `streams`: it is written from the description of the inp
 import json
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from math import isfinite
 from typing import Any, NamedTuple
 
 from tests.logs import Line
@@ -23,7 +24,8 @@ CONTROL = "control"
 
 
 class Said(NamedTuple):
-    """An event: who did what, when; `ident` is what makes a resend the same event."""
+    """An event: who did what, when. `ident` makes a resend the same event; `counters` are the filtered ones that it is counted in;
+    `type_name` is empty for an event of no type."""
 
     user: str
     raw_id: str
@@ -32,6 +34,9 @@ class Said(NamedTuple):
     ident: str
     amount: int
     event_clock: bool
+    counters: tuple[int, ...] = ()
+    type_name: str = ""
+    properties: dict[str, Any] = {}  # noqa: RUF012 - nobody writes into it
 
 
 class Refused(Exception):
@@ -63,11 +68,13 @@ class Reader:
         appended_ms = int(headers.get("reroute-appended-at", b"%d" % line.timestamp))
         event_clock = headers.get("streams-clock") == b"event"
         at_ms = self._when(payload, appended_ms, event_clock)
-        type_id, amount = self._what(payload, name, kind)
+        type_id, amount, counters = self._what(payload, name, kind)
         origin = headers.get("dead-origin") or headers.get("reroute-origin") or str(line.place).encode()
         message = payload.get("messageId")
         ident = str(message) if message not in (None, "") else origin.decode()
-        return Said(user, raw_id, type_id, at_ms, ident, amount, event_clock)
+        named = next((entry["name"] for entry in self.types if entry["id"] == type_id), "")
+        properties = payload.get("properties") or {}
+        return Said(user, raw_id, type_id, at_ms, ident, amount, event_clock, counters, named, properties)
 
     def _parse(self, value: bytes) -> dict[str, Any]:
         if value.count(b"[") + value.count(b"{") > self.limits["depth"] and _depth(value) > self.limits["depth"]:
@@ -80,7 +87,7 @@ class Reader:
             raise Refused("wrong_type")
         for field in ("type", "event", "channel"):
             _is(payload, field, str)
-        for field in ("userId", "anonymousId", "messageId"):
+        for field in ("userId", "anonymousId", "messageId", "previousId"):
             _is(payload, field, str, int)
             if isinstance(payload.get(field), int) and not -(1 << 63) <= payload[field] < 1 << 64:
                 raise Refused("limit")
@@ -135,8 +142,8 @@ class Reader:
             raise Refused("limit")
         return int(at_ms)
 
-    def _what(self, payload: dict[str, Any], name: str, kind: str) -> tuple[int, int]:
-        """Type and amount in minor units."""
+    def _what(self, payload: dict[str, Any], name: str, kind: str) -> tuple[int, int, tuple[int, ...]]:
+        """Type, amount in minor units, and filtered counters."""
         properties = payload.get("properties") or {}
         if len(properties) > self.limits["properties"]:
             raise Refused("limit")
@@ -149,15 +156,20 @@ class Reader:
         if entry is None:
             if self.catalogue["unknown"] == "reject":
                 raise Refused("unknown_type")
-            return CUSTOM, 0
+            return CUSTOM, 0, ()
         machine = self._machine(entry)
         if machine is not None and any(properties.get(flag) in (True, "true") for flag in ("machine_open", "suspected_bot_click", "bot")):
-            return machine["id"], 0
+            return machine["id"], 0, ()
+        counters = tuple(
+            counter["id"]
+            for counter in self.catalogue["counters"]
+            if counter["event"] == entry["name"] and all(_meets(properties.get(name), asked) for name, asked in counter["where"].items())
+        )
         names = entry["amount"] or ()
         for field in (names,) if isinstance(names, str) else names:
             if properties.get(field) is not None:
-                return entry["id"], entry["sign"] * self._minor(properties[field])
-        return entry["id"], 0
+                return entry["id"], entry["sign"] * self._minor(properties[field]), counters
+        return entry["id"], 0, counters
 
     def _minor(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
@@ -198,6 +210,25 @@ class Reader:
         if not channel or not entry["name"].startswith(f"{channel}_"):
             return None
         return self._entry(f"{channel}_machine_{entry['name'].removeprefix(f'{channel}_')}", None)
+
+
+def _meets(said: Any, asked: Any) -> bool:
+    """Whether a property is what a condition asks for: a text, a number, a truth, one of a list of them, or a number within bounds."""
+    if isinstance(asked, list | tuple):
+        return any(_meets(said, each) for each in asked)
+    if isinstance(asked, bool):
+        return said is asked or (isinstance(said, str) and said.casefold() == str(asked).casefold())
+    if isinstance(said, bool) or not isinstance(said, str | int | Decimal):
+        return False
+    if isinstance(asked, str):
+        written = said if isinstance(said, str) else str(int(said)) if said == int(said) else repr(float(said))
+        return written.strip().casefold() == asked.strip().casefold()
+    try:
+        number = float(said)
+    except ValueError:
+        return False
+    low, high = (asked["at_least"], asked["at_most"]) if isinstance(asked, dict) else (asked, asked)
+    return isfinite(number) and (low is None or number >= low) and (high is None or number <= high)
 
 
 def _fold(name: str) -> str:

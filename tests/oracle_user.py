@@ -7,8 +7,11 @@ from math import log
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
+import xxhash
+
 from tests.logs import Place
 from tests.oracle_events import Said
+from tests.oracle_kept import Kept
 
 __all__ = ["COUNTED", "DAY_WINDOWS", "DUPLICATE", "LATE", "NEVER_MS", "OracleUser", "Spoken"]
 
@@ -20,8 +23,9 @@ SESSION, REVENUE, CUSTOM = 1, 2, 3
 #: name -> (panes, minutes of a pane)
 WINDOWS: Final = {"5m": (5, 1), "1h": (60, 1), "24h": (24, 60), "7d": (7, 1440), "30d": (30, 1440)}
 DAY_WINDOWS: Final = ("7d", "30d")
-#: 64-bit words of a state besides ids, counters and panes, and what may be kept free for the next events.
-HEAD_WORDS: Final = 32 + 8 + 32
+#: 64-bit words of a state besides ids, counters and panes, at the most: header, profile, activity, other names, account, aggregates; and
+#: what is kept free for the next event.
+HEAD_WORDS: Final = 49 + 76 + 74 + 51 + 11 + 8 + 57 + 73
 NAMESPACE: Final = UUID("6f0d6c34-6f5b-5f0e-9d0c-1f4c7e0b7a52")
 RULES: Final = ("churn_risk", "engagement_drop")
 
@@ -43,6 +47,7 @@ class Slot:
     opened: Place | None = None
     starts_at_ms: int = 0
     ends_at_ms: int = -NEVER_MS
+    judged: bool = False  # it is known whether the alert was right
 
 
 class OracleUser:
@@ -52,10 +57,12 @@ class OracleUser:
         self.key, self.rules = key, rules
         self.scoring, self.churn_rules, self.drop_rules = rules["scoring"], rules["churn"], rules["drop"]
         self.weights = {entry["id"]: entry["weight"] for entry in rules["catalogue"]["types"]} | {3: rules["catalogue"]["custom_weight"]}
+        self.leaving = {entry["id"] for entry in rules["catalogue"]["types"] if entry.get("leaves")}
+        self.kept = Kept(rules)
         self.panes: Counter[tuple[int, int]] = Counter()  # (minute, type) -> count
         self.lifetime: Counter[int] = Counter()
         self.accepted: dict[str, int] = {}  # id -> active days so far when it was accepted, oldest first
-        self.newest_ms = -1
+        self.newest_ms = self.scored_ms = -1
         self.last: Place | None = None
         self.first_day = self.last_day = -1
         self.x, self.gm, self.gw, self.cus, self.pc = 0, 0.0, 0.0, 0.0, 0.0
@@ -68,9 +75,12 @@ class OracleUser:
         self.band_now = 0
         self.entry_ms = NEVER_MS
         self.expired = False
+        self.left = False  # in so many words
+        self.lost = False  # silent for the horizon
+        self.lesson_ms = NEVER_MS  # when the pending lesson is learned
         #: More panes than a state has room for: minutes, then hours may have been given up early, so only the windows of days are exact.
         self.crowded = False
-        self._event_turns: list[tuple[int, int]] = []
+        self._event_turns: list[tuple[int, int, str]] = []
         self._known: dict[str, tuple[object, int]] = {}  # crossings computed before: name -> (what they follow from, instant)
 
     # -- folding ------------------------------------------------------------------------------------------------------
@@ -82,24 +92,30 @@ class OracleUser:
             return LATE
         if self._is_duplicate(said.ident):
             return DUPLICATE
-        self._count_session(said.at_ms)
+        if weight > 0:
+            self._count_session(said.at_ms)
         self._count(said.at_ms, said.type_id, 1)
+        self.kept.see(said.type_name, said.at_ms, said.properties)
         if said.amount:
             self._count(said.at_ms, REVENUE, said.amount)
+        for counter in said.counters:
+            self._count(said.at_ms, counter, 1)
         self.newest_ms = max(self.newest_ms, said.at_ms)
         if weight > 0:
             self._score_points(day, weight)
             self.band_now = max(self.band_now, self.band(self.engagement(self.r(self.newest_ms))))
         self._remember(said.ident)
         self.last = place
-        self._resolve(said.at_ms)
+        if said.type_id in self.leaving:
+            self._leave(said.at_ms)
+        self._resolve(said.at_ms, "bought" if said.amount > 0 else "came_back")
         return COUNTED
 
     def _count(self, at_ms: int, type_id: int, n: int) -> None:
         self.panes[at_ms // MINUTE_MS, type_id] += n
         self.lifetime[type_id] += n
         room = self.scoring["state_bytes"] // 8 - HEAD_WORDS - len(self.accepted) - len(self.lifetime)
-        self.crowded = self.crowded or (len(self.panes) > room and self._panes_needed() > room)
+        self.crowded = self.crowded or (3 * len(self.panes) > room and self._panes_needed() > room)
 
     def _panes_needed(self) -> int:
         """Panes of a state that keeps minutes for an hour, hours for a day, and days for a month."""
@@ -109,12 +125,14 @@ class OracleUser:
             width = 1 if minute > newest - 60 else 60 if minute // 60 > newest // 60 - 24 else 1440
             if minute // 1440 > newest // 1440 - 30:
                 needed.add((minute // width * width, type_id))
-        return len(needed)
+        # Time and marks of a session are panes, too, and lie where it began.
+        return len(needed) + 2 * sum(type_id == SESSION for _, type_id in needed)
 
     def _score_points(self, day: int, weight: float) -> None:
         if self.x == 0:
             self.first_day = self.last_day = day
             self.x, self.s, self.points, self.wday = 1, [1.0] * 4, log(1 + weight), weight
+            self._draw(day)
         elif day > self.last_day:
             self._new_day(day)
             self.points, self.wday = self.points * 2 ** (-self._gap / self.scoring["half_life_days"]) + log(1 + weight), weight
@@ -129,7 +147,54 @@ class OracleUser:
         self.cus = max(0.0, self.cus + g / m - 1.5)
         self.gm, self.gw = 0.8 * self.gm + g, 0.8 * self.gw + 1
         self.s = [s * 2 ** (-g / h) + 1 for s, h in zip(self.s, self.half_lives, strict=True)]
-        self.x, self.last_day = self.x + 1, day
+        self.x, self.last_day, self.left, self.lost = self.x + 1, day, False, False
+        for slot in self.slots:
+            slot.judged = slot.judged or slot.firing
+        if self.lesson_ms == NEVER_MS:
+            self._draw(day)
+
+    def _draw(self, from_day: int) -> None:
+        """The next day on which user and week are drawn by lot; the lesson is learned when the horizon after it has ended."""
+        learning, horizon = self.rules["learning"], int(self.churn_rules["horizon_days"])
+        self.lesson_ms = NEVER_MS
+        if not learning["enabled"] or self.x < learning["min_active_days"]:
+            return
+        lot = xxhash.xxh3_64_intdigest(self.key.encode())
+        for day in range(max(from_day, self.last_day), self.last_day + horizon + 1):
+            week, weekday = divmod(day - lot % 7, 7)
+            if weekday == 0 and xxhash.xxh3_64_intdigest(f"{self.key}\0{week}".encode()) % learning["sample_one_in"] == 0:
+                self.lesson_ms = (day + horizon + 1) * DAY_MS + lot // 7 % 1440 * MINUTE_MS
+                return
+
+    def _take_stock(self, what: str, at_ms: int) -> None:
+        """The end of a horizon told what came of the user; nobody is told."""
+        if what == "lesson":
+            self._draw(at_ms // DAY_MS)
+        elif what == "lost":
+            self.lost = True
+        else:
+            next(slot for slot in self.slots if self._right_ms(slot) == at_ms).judged = True
+
+    def _right_ms(self, slot: Slot) -> int:
+        """When an alert that fires will have been right."""
+        horizon_ms = round(self.churn_rules["horizon_days"] * DAY_MS)
+        return NEVER_MS if not slot.firing or slot.judged else max(slot.starts_at_ms + horizon_ms, self.newest_ms + 1)
+
+    def _lost_ms(self) -> int:
+        """When an engaged user will have been silent for the horizon."""
+        if self.lost or self.x < self.churn_rules["min_active_days"] or self.m() > self.churn_rules["engaged_gap_days"]:
+            return NEVER_MS
+        return max((self.last_day + 1) * DAY_MS + round(self.churn_rules["horizon_days"] * DAY_MS), self.newest_ms + 1)
+
+    def _leave(self, event_ms: int) -> None:
+        """Nothing fires before the next active day, and what fires is over."""
+        self.left = True
+        for slot in self.slots:
+            slot.judged = slot.judged or slot.firing
+        for rule, slot in enumerate(self.slots):
+            if slot.firing:
+                self._close(rule, max(self.newest_ms, slot.starts_at_ms))
+                self._event_turns.append((rule, event_ms, "cancelled"))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -202,9 +267,10 @@ class OracleUser:
             del self.accepted[known]
 
     def _count_session(self, at_ms: int) -> None:
-        """A session begins with an event more than the session gap after the newest one."""
-        if self.newest_ms < 0 or at_ms - self.newest_ms > self.scoring["session_gap_ms"]:
+        """A session begins with a scored event more than the session gap after the newest scored one."""
+        if self.scored_ms < 0 or at_ms - self.scored_ms > self.scoring["session_gap_ms"]:
             self._count(at_ms, SESSION, 1)
+        self.scored_ms = max(self.scored_ms, at_ms)
 
     # -- timers and alerts --------------------------------------------------------------------------------------------
 
@@ -216,12 +282,16 @@ class OracleUser:
         """Every timer up to `bound_ms` has fired, in order; what was said, and the instant of the last one."""
         spoken: list[Spoken] = []
         last_ms = None
-        if bound_ms < min((self.last_day + 1) * DAY_MS, self.newest_ms + DAY_MS):
+        stock_ms = min(self.lesson_ms, *map(self._right_ms, self.slots), self._lost_ms())
+        if bound_ms < min((self.last_day + 1) * DAY_MS, self.newest_ms + DAY_MS, stock_ms):
             return spoken, last_ms  # on the last active day nothing is silent yet
         while not self.expired:
             at_ms, order, what = min(self._timers())
             if at_ms > bound_ms:
                 break
+            if what in ("lesson", "right", "lost"):
+                self._take_stock(what, at_ms)
+                continue
             last_ms = at_ms
             if what == "expired":
                 self.expired = True
@@ -233,16 +303,16 @@ class OracleUser:
                 self.band_now = self.band(self.engagement(self.r(at_ms)))
             else:
                 slot = self.slots[order]
-                slot.firing, slot.opened, slot.starts_at_ms = True, self.last, at_ms
+                slot.firing, slot.opened, slot.starts_at_ms, slot.judged = True, self.last, at_ms, False
                 spoken.append(self._alert(order, "firing", at_ms, "silence", rev, now_ms))
         return spoken, last_ms
 
     def take_event_turns(self, rev: int, now_ms: int) -> list[Spoken]:
         """What the last counted event has resolved. The records are dated by the event."""
         turns, self._event_turns = self._event_turns, []
-        return [self._alert(rule, "resolved", at_ms, "came_back", rev, now_ms) for rule, at_ms in turns]
+        return [self._alert(rule, "resolved", at_ms, cause, rev, now_ms) for rule, at_ms, cause in turns]
 
-    def _resolve(self, event_ms: int) -> None:
+    def _resolve(self, event_ms: int, cause: str) -> None:
         """An event may end an alert, judged at the latest instant that is known: a late event from before the silence does not end it."""
         for rule, slot in enumerate(self.slots):
             at_ms = max(self.newest_ms, slot.starts_at_ms)
@@ -250,7 +320,7 @@ class OracleUser:
             over = self.p0(r) >= self.churn_rules["theta_off"] if rule == 0 else self.drop(r) >= self.drop_rules["h_off"]
             if slot.firing and not over:
                 self._close(rule, at_ms)
-                self._event_turns.append((rule, event_ms))
+                self._event_turns.append((rule, event_ms, cause))
 
     def _close(self, rule: int, at_ms: int) -> None:
         self.slots[rule].firing, self.slots[rule].ends_at_ms = False, at_ms
@@ -260,7 +330,10 @@ class OracleUser:
         timers = [
             (self.crossing_ms(0), 0, "churn"),
             (self.crossing_ms(1), 1, "drop"),
-            (self.newest_ms + self.scoring["state_ttl_days"] * DAY_MS if self.newest_ms >= 0 else NEVER_MS, 3, "expired"),
+            (max(self.lesson_ms, self.newest_ms + 1), 3, "lesson"),
+            (self.newest_ms + self.scoring["state_ttl_days"] * DAY_MS if self.newest_ms >= 0 else NEVER_MS, 6, "expired"),
+            *((self._right_ms(slot), 4, "right") for slot in self.slots),
+            (self._lost_ms(), 5, "lost"),
         ]
         if self.x and self.band_now > 0:
             edge = self.scoring["bands"][self.band_now - 1]
@@ -276,11 +349,20 @@ class OracleUser:
     def crossing_ms(self, rule: int) -> int:
         """When silence raises the alert of `rule`; never, while it is firing or where the user is not one to be alerted."""
         numbers, slot = (self.churn_rules, self.drop_rules)[rule], self.slots[rule]
-        if slot.firing or self.x < numbers["min_active_days"] or (rule == 0 and self.m() > numbers["engaged_gap_days"]):
+        if slot.firing or self.left or self.x < numbers["min_active_days"] or (rule == 0 and self.m() > numbers["engaged_gap_days"]):
             return NEVER_MS
         crossed = (lambda r: self.p0(r) >= numbers["theta_on"]) if rule == 0 else (lambda r: self.drop(r) >= numbers["h_on"])
         at_ms = self._first(RULES[rule], (self.x, self.last_day), crossed)
-        return max(at_ms, self.newest_ms + 1, slot.ends_at_ms + round(numbers["rearm_days"] * DAY_MS))
+        at_ms = max(at_ms, self.newest_ms + 1, slot.ends_at_ms + round(numbers["rearm_days"] * DAY_MS))
+        return at_ms if at_ms >= NEVER_MS else self._spaced(at_ms)
+
+    def _spaced(self, at_ms: int) -> int:
+        """Not within the cooldown of an alert that has begun, and not on a day on which enough have begun."""
+        alerts = self.rules["alerts"]
+        begun = [slot.starts_at_ms for slot in self.slots if slot.opened]
+        at_ms = max([at_ms, *(start + round(alerts["cooldown_hours"] * 3_600_000) for start in begun)])
+        same_day = [start for start in begun if start // DAY_MS == at_ms // DAY_MS]
+        return (at_ms // DAY_MS + 1) * DAY_MS if len(same_day) >= alerts["max_per_day"] else at_ms
 
     def _first(self, name: str, state: object, crossed: Callable[[float], bool]) -> int:
         """The first millisecond after the last active day at which `crossed`, which never turns back; by halving, once for each `state`."""
@@ -314,7 +396,8 @@ class OracleUser:
         score = self.engagement(r)
         self.said = (score, self.band(score), as_of_ms)
         ident = f"{self.key}@{self.last}" + (f"+{as_of_ms}" if cause == "timer" else "")
-        names = {entry["id"]: entry["name"] for entry in self.rules["catalogue"]["types"]} | {CUSTOM: "custom"}
+        catalogue = self.rules["catalogue"]
+        names = {entry["id"]: entry["name"] for entry in (*catalogue["types"], *catalogue["counters"])} | {CUSTOM: "custom"}
         windows = self.all_counts(as_of_ms)
         events = {window: {type_id: n for type_id, n in counts.items() if type_id >= CUSTOM} for window, counts in windows.items()}
         fields = {

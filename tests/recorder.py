@@ -68,7 +68,7 @@ class RecordingLane:
         self.out.flush()
 
     async def run(self) -> None:
-        bounds = await self.source.bounds()
+        bounds = await self.source.bounds({})
         start = msgspec.json.decode(self.head.read_bytes()) if self.head.exists() else dict.fromkeys(self.settings.inputs, 0)
         self.write("open", positions=start, bounds={topic: list(bound) for topic, bound in bounds.items()})
         epoch = await self.source.seek(start)
@@ -119,7 +119,7 @@ class CountingLane(RecordingLane):
 
     async def run(self) -> None:
         at = dict.fromkeys(self.settings.inputs, 0)
-        await self.source.bounds()
+        await self.source.bounds({})
         await self.source.seek(at)
         while not self.stopping:
             for batch in self.source.take():

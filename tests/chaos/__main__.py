@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.chaos import crashes, inputs, life, outages
+from tests.chaos import crashes, firms, identity, inputs, life, outages, simulation
 from tests.chaos.ground import Ground
 from tests.stack import Kafka, Redis
 
@@ -16,11 +16,16 @@ Scenario = Callable[[Ground], Awaitable[str]]
 
 #: Number -> its long forms.
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
+    "2": (simulation.histories,),
     "3": (lambda ground: crashes.kills(ground, records=1_000_000, per_s=5000, every_s=(5, 10), times=20),),
     "4": (lambda ground: crashes.crash_points(ground, times=10),),
     "5": (lambda ground: crashes.moves(ground, records=300_000, per_s=5000, times=10),),
     "7": (crashes.zombie,),
-    "8": (lambda ground: outages.broker_bounce(ground, bounces=5, down_s=15, records=200_000, per_s=1000),),
+    "8": (
+        lambda ground: outages.broker_bounce(ground, bounces=5, down_s=15, records=200_000, per_s=1000),
+        outages.broker_silent,
+        outages.leader_killed,
+    ),
     "9": (lambda ground: outages.redis_kills(ground, times=10, records=150_000, per_s=1500),),
     "11": (lambda ground: outages.redis_lost(ground, records=1_000_000), outages.retention_passed),
     "12": (outages.redis_full, outages.redis_refused),
@@ -33,6 +38,10 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "21": (life.hot_key,),
     "22": (lambda ground: life.bounded_state(ground, users=1_000_000),),
     "23": (lambda ground: life.silence(ground, users=10_000, kills=5),),
+    "24": (
+        lambda ground: identity.identity(ground, persons=3000, lives=(0, 1, 2, 3)),
+        lambda ground: firms.members_told(ground, times=5, users=300, days=60),
+    ),
     "36": (life.configurations,),
 }
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from streams.core.rules import Catalogue, Churn, Drop, Emit, EventType, Rules, Scoring
+from streams.core.rules import Aggregate, Bounds, Catalogue, Churn, Counter, Drop, Emit, EventType, Rules, Scoring
 from tests.check import Report, Run, check
 from tests.feed import Feed
 from tests.logs import Line
@@ -20,6 +20,11 @@ TYPES = (
     EventType(id=20, name="email_open", channel="email", weight=0.5),
     EventType(id=21, name="email_click", channel="email", weight=2.0),
 )
+BIG_ORDER = Counter(id=240, name="big_order", event="order_completed", where={"revenue": Bounds(at_least=20.0)})
+AGGREGATES = (
+    Aggregate(id=1, name="order_value", event="order_completed", of=("revenue", "total")),
+    Aggregate(id=2, name="viewed_category", event="product_viewed", of="category", kind="text"),
+)
 
 
 def checker_rules() -> Rules:
@@ -28,7 +33,7 @@ def checker_rules() -> Rules:
         version="checker",
         app_id="checker",
         partitions=3,
-        catalogue=Catalogue(types=TYPES),
+        catalogue=Catalogue(types=TYPES, counters=(BIG_ORDER,), aggregates=AGGREGATES),
         scoring=Scoring(),
         churn=Churn(min_active_days=4),
         drop=Drop(min_active_days=6),
@@ -170,3 +175,24 @@ async def test_a_record_that_was_never_read_is_found() -> None:
     log.append(log[-1]._replace(offset=len(log)))
     report = check(left, run.rules)
     assert set(report.problems) == {"lost", "fates"}, str(report)
+
+
+async def test_a_sum_that_is_one_too_large_is_called_wrong() -> None:
+    run = await run_of(9)
+    left: Run = run.result()
+    name, sums = next((name, sums) for name, sums in left.sums[0].items() if name[0] == "d" and "orders" in sums)
+    left.sums[0] = {**left.sums[0], name: {**sums, "orders": sums["orders"] + 1}}  # type: ignore[dict-item]
+    report = check(left, run.rules)
+    assert dict(report.problems) == {"wrong": 1}, str(report)
+    assert f"day {name[1:]}: orders" in report.examples["wrong"]
+
+
+async def test_a_user_who_is_in_no_sum_is_found() -> None:
+    """Of one day: in the windows that end with it or later, too."""
+    run = await run_of(10)
+    left: Run = run.result()
+    name, sums = max((name, sums) for name, sums in left.sums[1].items() if name[0] == "d" and any(f.startswith("active|") for f in sums))
+    left.sums[1] = {**left.sums[1], name: {field: n for field, n in sums.items() if not field.startswith("active|")}}  # type: ignore[dict-item]
+    report = check(left, run.rules)
+    assert set(report.problems) == {"wrong"}, str(report)
+    assert "users active in 1 days up to" in report.examples["wrong"]

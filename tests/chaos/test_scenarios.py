@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import crashes, inputs, life, outages
+from tests.chaos import crashes, firms, identity, inputs, life, outages
 from tests.chaos.ground import Ground
 from tests.stack import Kafka, Redis
 
@@ -76,5 +76,13 @@ async def test_23_every_silence_is_heard_once(ground: Ground) -> None:
     print(await life.silence(ground, users=300, kills=1))
 
 
+async def test_24_whoever_logs_in_has_what_they_did_before(ground: Ground) -> None:
+    print(await identity.identity(ground))
+
+
 async def test_36_broken_configurations_are_refused_before_anything_is_read(ground: Ground) -> None:
     print(await life.configurations(ground))
+
+
+async def test_24_accounts_know_their_members_whenever_a_worker_dies(ground: Ground) -> None:
+    print(await firms.members_told(ground))

@@ -4,11 +4,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.core.account import ROW
 from streams.core.envelope import rfc3339
-from streams.core.rules import Alerts, Catalogue, Churn, Drop, Emit, EventType, Rules, Scoring
+from streams.core.headers import REROUTE_ERRAND
+from streams.core.rules import Alerts, Catalogue, Churn, Drop, Emit, EventType, Learning, Rules, Scoring
 from tests.model.world import START_MS, Variant, World, WorldLane, home
 
 USERS = ("ann", "bob", "cem", "dan", "eve")
+GROUP = EventType(id=14, name="group", weight=0.0)
+#: Devices on which their owners browse before they log in, and one on which two log in.
+DEVICES = {"d1": ("ann",), "d2": ("bob",), "d3": ("ann",), "lib": ("cem", "dan")}
 #: Steps of the world after which a history that has not come to rest is stuck.
 MAX_STEPS = 14_000
 #: Ticks of silence at the end: every user who can be alerted has been by then.
@@ -16,25 +21,39 @@ SILENCE_TICKS = 100
 
 
 class Sent(NamedTuple):
-    """One event as its client meant it: counted once, however often it is resent."""
+    """One event as its client meant it: counted once, however often it is resent. `device`: the anonymous id; with a user beside it, the
+    user logs in there."""
 
     message_id: str
     user: str
     tick: int
+    device: str = ""
+
+    @property
+    def raw_id(self) -> str:
+        return self.user or self.device
 
 
-def model_rules(partitions: int) -> Rules:
+def model_rules(partitions: int, group_from: int = 0) -> Rules:
     """Rules under which days of silence matter: a user seen twice is worth an alert after about a week."""
     return Rules(
         version="model",
         app_id="m",
         partitions=partitions,
-        catalogue=Catalogue(types=(EventType(id=10, name="view", weight=1.0), EventType(id=11, name="order", weight=3.0))),
+        catalogue=Catalogue(
+            types=(
+                EventType(id=10, name="view", weight=1.0),
+                EventType(id=11, name="order", weight=3.0),
+                EventType(id=12, name="identify"),
+                GROUP,
+            )
+        ),
         scoring=Scoring(half_life_days=4.0, a_ref=2.0),
         churn=Churn(horizon_days=3.0, m0_days=3.0, theta_on=0.8, theta_off=0.7, min_active_days=1, engaged_gap_days=40.0, rearm_days=0.5),
         drop=Drop(h_on=1.2, h_off=0.9, min_active_days=2, rearm_days=0.5),
-        alerts=Alerts(),
+        alerts=Alerts(group_from=group_from),
         emit=Emit(min_delta=5.0),
+        learning=Learning(sample_one_in=1, min_active_days=1, min_labels=1),
     )
 
 
@@ -56,7 +75,7 @@ class History:
 
     def __init__(self, seed: int, variant: Variant) -> None:
         self.seed = seed
-        self.world = World(seed, model_rules(2 + seed % 2), variant)
+        self.world = World(seed, model_rules(2 + seed % 2, group_from=1 if seed % 5 == 4 else 0), variant)
         self.random = self.world.random
         self.workers = [Worker(self.world) for _ in range(self.random.choice((2, 2, 3)))]
         self.assigned = {p: self.random.randrange(len(self.workers)) for p in range(self.world.rules.partitions)}
@@ -90,6 +109,8 @@ class History:
 
     def _happen(self, step: int) -> None:
         world, random = self.world, self.random
+        if random.random() < 0.01 and len(world.published) < 8:
+            world.publish()
         x = random.random()
         if self.produced < self.wanted and x < 0.06:
             self.produced += 1
@@ -162,7 +183,7 @@ class History:
             entry = world.append(topic, random.randrange(world.rules.partitions), None, b"{", ())
             if random.random() < 0.7:
                 sent = self._meant()
-                self.replays.append((f"{entry.topic}/{entry.partition}/{entry.offset}", sent.user.encode(), _event(world, sent)))
+                self.replays.append((f"{entry.topic}/{entry.partition}/{entry.offset}", sent.raw_id.encode(), _event(world, sent)))
                 self._replay()
             return
         if chance < world.variant.dead and self.replays:
@@ -170,13 +191,18 @@ class History:
             return
         sent = self._meant()
         stray = random.random() < world.variant.stray
-        partition = random.randrange(world.rules.partitions) if stray else home(world, sent.user)
-        world.append(topic, partition, sent.user.encode(), _event(world, sent), ())
-        if not stray and random.random() < 0.15:  # the client never saw our answer
-            world.append(random.choice(world.rules.topics.inputs[:2]), partition, sent.user.encode(), _event(world, sent), ())
+        partition = random.randrange(world.rules.partitions) if stray else home(world, sent.raw_id)
+        world.append(topic, partition, sent.raw_id.encode(), _event(world, sent), ())
+        if not stray and random.random() < 0.15:
+            # The client never saw our answer. On another topic it might be read days later, when nobody remembers the first one.
+            world.append(topic, partition, sent.raw_id.encode(), _event(world, sent), ())
 
     def _meant(self) -> Sent:
-        sent = Sent(f"e{len(self.sent)}", self.random.choice(USERS), self.world.now)
+        user, device, chance = self.random.choice(USERS), "", self.random.random()
+        if chance < self.world.variant.anonymous:
+            device = self.random.choice(tuple(DEVICES))
+            user = self.random.choice(DEVICES[device]) if chance < self.world.variant.anonymous / 3 else ""
+        sent = Sent(f"e{len(self.sent)}", user, self.world.now, device)
         self.sent.append(sent)
         return sent
 
@@ -200,7 +226,10 @@ class History:
         if world.now < self.quiet_since + SILENCE_TICKS:
             return False
         heads = [world.store.peek(p) for p in range(world.rules.partitions)]
-        return all(head is not None and head.plan is None and head.next_due_ms > world.ms(world.now - 6) for head in heads)
+        queues = [world.store.queue(p).items() for p in range(world.rules.partitions)]
+        # Accounts are looked at every day, for ever.
+        waited = all(at_ms > world.ms(world.now - 6) for queue in queues for key, at_ms in queue if not key.startswith(ROW))
+        return waited and all(head is not None and head.plan is None for head in heads)
 
     def _drained(self) -> bool:
         """Everything that was produced is counted. Only then time runs fast: no lane lags behind by months."""
@@ -209,18 +238,26 @@ class History:
             return False
         for p in range(world.rules.partitions):
             head = world.store.peek(p)
-            if head is None or any(head.positions[t] != len(world.logs[t, p]) for t in world.rules.topics.inputs):
+            if head is None:
+                return False
+            # That days are over is told for ever.
+            unread = [entry for t in world.rules.topics.inputs for entry in world.logs[t, p][head.positions[t] :]]
+            if any((REROUTE_ERRAND, b"over") not in entry.headers for entry in unread):
                 return False
         return True
 
 
 def _event(world: World, sent: Sent) -> bytes:
+    who = {name: value for name, value in (("userId", sent.user), ("anonymousId", sent.device)) if value}
+    last = sent.message_id[-1]
+    call = "identify" if len(who) == 2 else "group" if last in "59" else "track"
     return msgspec.json.encode(
         {
-            "type": "track",
-            "event": "order" if sent.message_id.endswith("3") else "view",
+            "type": call,
+            **({"groupId": f"firm-{len(sent.message_id) % 2}"} if call == "group" else {}),
+            "event": "order" if last == "3" else "view",
             "messageId": sent.message_id,
-            "userId": sent.user,
+            **who,
             "timestamp": rfc3339(START_MS + (sent.tick - 1) * 21_600_000),
         }
     )

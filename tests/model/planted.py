@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.core.deadletter import origin_of
+from streams.core.errands import Errand
 from streams.core.headers import REROUTE_FROM, header
-from streams.core.record import Event, Head, Outcome, Plan, Record
+from streams.core.learning import Learned
+from streams.core.record import Event, Head, Outcome, Output, Plan, Record
 from streams.core.rules import Rules
 from streams.flow import Flow, Reading, _Step
 from streams.shell.buffer import Buffer, Take
@@ -24,6 +26,8 @@ class SaveBeforePublish(Lane):
         loaded = await self._plan(plan, reading, found=found)
         if loaded is None:
             return
+        if not self._flow.knows(plan.parameters_version):
+            await self._learn(plan.parameters_version)
         outcome = self._flow.step(plan, reading, self._head, loaded.users, loaded.due)
         head = await self._save(plan, outcome)
         await self._publisher.publish(outcome.outputs)
@@ -90,8 +94,8 @@ def _with_buffer(buffer: type[Buffer]) -> type[Lane]:
 class _DueAlone(_Step):
     """A score of a timer is named by user and due time alone."""
 
-    def _score(self, cause: str, as_of_ms: int) -> None:
-        super()._score(cause, as_of_ms)
+    def _score(self, cause: str, as_of_ms: int, record: Record | None = None) -> None:
+        super()._score(cause, as_of_ms, record)
         if cause == "timer":
             alone = f"{self.user.key}+{as_of_ms}".encode()
             output = self.outputs[-1]
@@ -113,6 +117,20 @@ class _GuardInUser(_Step):
         return False
 
 
+class _SentByUser(_Step):
+    """What a step sends leaves user by user, not record by record."""
+
+    def _sent_in_order(self, reading: Reading) -> list[Output]:
+        return [output for _, output in self.sendings]
+
+
+class _ErrandsUnguarded(_Step):
+    """An errand is done as often as it comes."""
+
+    def _seen(self, record: Record, what: Any) -> bool:
+        return not isinstance(what, Errand) and super()._seen(record, what)
+
+
 def _with_step(step: type[_Step]) -> Any:
     class Planted(Flow):
         def step(self, plan: Plan, reading: Reading, head: Head, users: Mapping[str, bytes | None], due: Sequence[str]) -> Outcome:
@@ -124,11 +142,48 @@ def _with_step(step: type[_Step]) -> Any:
     return build
 
 
+class _NewestParameters(Lane):
+    """A found plan is executed with the parameters that are in force now, not with those it names."""
+
+    async def _finish(self, plan: Plan) -> None:
+        assert self._published is not None
+        self._instead = self._published.current()
+        await super()._finish(plan)
+
+    async def _step(self, plan: Plan, reading: Reading, *, found: bool) -> None:
+        if found:
+            flow = self._flow
+            if not flow.knows(plan.parameters_version):
+                await self._learn(plan.parameters_version)
+            flow._parameters[plan.parameters_version] = flow._parameters[self._instead]
+            flow._read_by = ""
+        await super()._step(plan, reading, found=found)
+
+
+class _LearnsInMemory(_Step):
+    """What was learned lives in the process, and is saved as it stands there."""
+
+    def run(self, reading: Reading, due: Sequence[str]) -> Outcome:
+        memory = _memory.setdefault(id(self.rules), {})
+        self.learned = memory.get(self.partition)
+        outcome = super().run(reading, due)
+        if self.learned is not None:
+            memory[self.partition] = self.learned
+        return outcome
+
+
+_memory: dict[int, dict[int, Learned]] = {}
+
+
 PLANTED: dict[str, Variant] = {
     "save before publish": Variant(lane=SaveBeforePublish),
     "no plan": Variant(store=NoPlanStore),
     "no from check": Variant(lane=_with_buffer(NoFromBuffer), store=NoFromStore),
     "due time alone as an id": Variant(flow=_with_step(_DueAlone), stray=0.6),
     "guard kept in the user": Variant(flow=_with_step(_GuardInUser), stray=0.6, dead=0.4),
+    "a found plan with the parameters of today": Variant(lane=_NewestParameters),
+    "lessons kept in memory": Variant(flow=_with_step(_LearnsInMemory)),
+    "sendings in the order of users": Variant(flow=_with_step(_SentByUser), stray=0.6, anonymous=0.6),
+    "errands without a guard": Variant(flow=_with_step(_ErrandsUnguarded), anonymous=0.6),
     "sweep by highest append time, topics drained apart": Variant(lane=_with_buffer(DrainedApart)),
 }

@@ -9,9 +9,11 @@ import json
 from collections import Counter
 from typing import Any
 
-from streams.core.record import FATES, Head, Output
+from streams.core.record import FATES, PRIOR, Head, LogRecord, Output
 from streams.core.user import User
-from tests.model.history import History
+from streams.shell.heads import is_user
+from tests.accounts import known, told
+from tests.model.history import DEVICES, History
 
 __all__ = ["verdict"]
 
@@ -27,32 +29,46 @@ def verdict(history: History, *, exact_outputs: bool = True) -> set[str]:
     expected, states = _follow(history)
     broken |= states
     if exact_outputs:
-        broken |= _outputs(history, expected) | _silences(history)
+        broken |= _outputs(history, expected) | _accounts(history)
+        if not history.world.rules.alerts.group_from:  # those told together are not told one by one
+            broken |= _silences(history)
     return broken
 
 
 def _counters(history: History) -> set[str]:
-    """Each event that reached a log is in its user's counters once (or late, and then in none)."""
-    world, sent = history.world, {}
+    """Each event that reached a log is in its user's counters once (or late, and then in none).
+
+    What was done on a device is its owner's, when the owner has logged in there; of a device of several it is one of theirs, or its own.
+    """
+    world, sent, known = history.world, {}, set[str]()
     for log in world.logs.values():
         for entry in log:
-            try:
-                event = json.loads(entry.value or b"")
-            except ValueError:
-                continue
-            sent[event["messageId"]] = event["userId"]
-    wanted, got, late = Counter(sent.values()), Counter[str](), 0
+            event = _event(entry)
+            if event is not None:
+                sent[event["messageId"]] = (event.get("userId", ""), event.get("anonymousId", ""))
+                known |= {event["anonymousId"]} if event["type"] == "identify" else set()
+    wanted, got, late = Counter[str](), Counter[str](), 0
+    anybody = Counter[str]()
+    for user, device in sent.values():
+        owners = DEVICES.get(device, ())
+        if user or len(owners) == 1:
+            wanted[user or (owners[0] if device in known else f"anon:{device}")] += 1
+        else:
+            wanted[f"anon:{device}"] += 1
+            anybody.update(owners)
     scratch = User(world.rules)
     for p in range(world.rules.partitions):
         head = world.store.peek(p)
         assert head is not None
         late += head.fates.get("late", 0)
         for key, blob in world.store.rows(p).items():
-            if key.startswith("\x01"):
+            if not is_user(key.encode(), blob):
                 continue
             scratch.load(key, blob)
             got[key] += sum(n for kind, n in scratch.lifetime().items() if kind >= 10)
-    if got.total() + late != wanted.total() or any(got[user] > n for user, n in wanted.items()):
+    if got.total() + late != wanted.total():
+        return {"1 counters"}
+    if not late and any(got[user] > wanted[user] + anybody[user] for user in got):
         return {"1 counters"}
     return set()
 
@@ -63,9 +79,16 @@ def _fates(history: History) -> set[str]:
     for p in range(world.rules.partitions):
         head = world.store.peek(p)
         assert head is not None
-        if sum(head.fates.values()) != sum(len(world.logs[topic, p]) for topic in world.rules.topics.inputs):
+        if sum(head.fates.values()) != sum(head.positions.values()):
             return {"2 fates"}
     return set()
+
+
+def _accounts(history: History) -> set[str]:
+    """Every account knows its members, and of each one what it has told last: nobody else, and nothing else."""
+    rules, store = history.world.rules, history.world.store
+    rows = {key: blob for p in range(rules.partitions) for key, blob in store.rows(p).items()}
+    return set() if known(rows, rules) == told(rows, rules) else {"11 an account is not its members"}
 
 
 def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
@@ -77,6 +100,7 @@ def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
         head = Head(p, "oracle", 0, dict.fromkeys(world.rules.topics.inputs, 0), None, -1, "wall", {}, {})
         rows: dict[str, bytes] = {}
         queue: dict[str, int] = {}
+        sums: Counter[tuple[str, str]] = Counter()
         for number, plan in enumerate(world.chain[p]):
             if plan.rev != number or any(head.positions[t] != start for t, (start, _) in plan.spans.items()):
                 broken.add("8 the chain of plans has a hole")
@@ -84,7 +108,9 @@ def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
             records = [r for t, (start, to) in plan.spans.items() for r in world.logs[t, p][start:to]]
             records.sort(key=lambda r: (r.timestamp, world.rules.topics.inputs.index(r.topic), r.offset))
             reading = flow.read(records, p)
-            due = [key for at, key in sorted((at, key) for key, at in queue.items()) if at <= plan.time_ms][: plan.due_limit]
+            if plan.parameters_version != PRIOR:
+                flow.know(world.published[plan.parameters_version])
+            due = [key for at, key in sorted((at, key) for key, at in queue.items()) if at <= plan.timers_ms][: plan.due_limit]
             outcome = flow.step(plan, reading, head, {key: rows.get(key) for key in [*reading.keys, *due]}, due)
             for key, blob in outcome.users.items():
                 rows[key] = blob  # type: ignore[assignment]
@@ -94,17 +120,23 @@ def _follow(history: History) -> tuple[dict[Ident, Any], set[str]]:
                 queue.pop(key, None)
                 if at_ms is not None:
                     queue[key] = at_ms
+            sums.update({(each.name, name): n for each in outcome.sums for name, n in each.fields.items()})
             for output in outcome.outputs:
                 ident, body = _ident(output), _body(output)
                 if expected.setdefault(ident, (body, plan.rev)) != (body, plan.rev):
                     broken.add("3 same id, other bytes")
             fates = {name: head.fates.get(name, 0) + n for name, n in zip(FATES, outcome.fates, strict=True)}
             positions = {t: to for t, (_, to) in plan.spans.items()}
-            head = Head(p, "oracle", plan.rev + 1, positions, None, plan.time_ms, plan.clock, outcome.guards, fates)
+            learned = head.learned if outcome.learned is None else outcome.learned
+            head = Head(p, "oracle", plan.rev + 1, positions, None, plan.time_ms, plan.clock, outcome.guards, fates, learned=learned)
         stored = world.store.peek(p)
         assert stored is not None
         if rows != dict(world.store.rows(p)) or stored.guards != head.guards or queue != dict(world.store.queue(p)):
             broken.add("8 the state is not its history")
+        if {at: n for at, n in sums.items() if n} != {(name, k): n for name, each in world.store.sums(p).items() for k, n in each.items()}:
+            broken.add("9 the sums are not their history")
+        if stored.learned != head.learned:
+            broken.add("10 what was learned is not its history")
     return expected, broken
 
 
@@ -131,8 +163,8 @@ def _silences(history: History) -> set[str]:
         for plan in world.chain[p]:
             for topic, (start, to) in plan.spans.items():
                 for entry in world.logs[topic, p][start:to]:
-                    if entry.value and entry.value != b"{":
-                        counted_at.setdefault(json.loads(entry.value)["userId"], []).append((p, entry.timestamp, plan.rev))
+                    if user := _user(entry):
+                        counted_at.setdefault(user, []).append((p, entry.timestamp, plan.rev))
     last: dict[str, tuple[int, str, str]] = {}
     for output, _ in world.said:
         if output.topic != world.rules.topics.alerts:
@@ -147,10 +179,36 @@ def _silences(history: History) -> set[str]:
         at_ms = _ms(alert["starts_at"])
         if any(p == output.partition and appended <= at_ms and read > rev for p, appended, read in counted_at[user]):
             broken.add("6 false alert")
-    for key in {key for p in range(world.rules.partitions) for key in world.store.rows(p) if not key.startswith("\x01")}:
-        if last.get(key, (-1, "", ""))[2] != "firing":
+    scratch = User(world.rules)
+    for key, row in [item for p in range(world.rules.partitions) for item in world.store.rows(p).items()]:
+        if not is_user(key.encode(), row):
+            continue
+        scratch.load(key, row)
+        if scratch.rhythm.x and last.get(key, (-1, "", ""))[2] != "firing":
             broken.add("5 a silence was not heard")
     return broken
+
+
+def _event(entry: LogRecord) -> dict[str, Any] | None:
+    """The event of a record; None for an errand, and for one that cannot be read."""
+    if any(name == "reroute-errand" for name, _ in entry.headers):
+        return None
+    try:
+        event: dict[str, Any] = json.loads(entry.value or b"")
+    except ValueError:
+        return None
+    return event
+
+
+def _user(entry: LogRecord) -> str:
+    """Whom the event of a record counts for where it lies; empty when there is none."""
+    event = _event(entry)
+    if event is None:
+        return ""
+    headers = dict(entry.headers)
+    if "reroute-user" in headers:
+        return headers["reroute-user"].decode()
+    return str(event.get("userId") or f"anon:{event['anonymousId']}")
 
 
 def _ident(output: Output) -> Ident:

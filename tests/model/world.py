@@ -14,7 +14,9 @@ from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from streams.core.identity import home_partition
-from streams.core.record import Head, Outcome, Output, Plan
+from streams.core.learning import decode_learned, publication
+from streams.core.parameters import Parameters, encode_parameters
+from streams.core.record import PRIOR, Head, LogRecord, Outcome, Output, Plan
 from streams.core.rules import DAY_MS, Rules
 from streams.errors import ReplyLost
 from streams.flow import Flow
@@ -31,18 +33,6 @@ START_MS = 20_500 * DAY_MS
 GRACE_TICKS = 2
 
 
-class Entry(NamedTuple):
-    """A record in a log."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
 class Variant(NamedTuple):
     """What the world is built of; a planted bug replaces one part."""
 
@@ -54,6 +44,8 @@ class Variant(NamedTuple):
     stray: float = 0.3
     #: Share of records that cannot be read, or are replays of such.
     dead: float = 0.12
+    #: Share of events with an anonymous id; every third of them is a log-in.
+    anonymous: float = 0.36
 
 
 @types.coroutine
@@ -75,24 +67,25 @@ class World:
     """Logs, store and everything in flight. `faulty` ends when the world calms down for the last stretch."""
 
     def __init__(self, seed: int, rules: Rules, variant: Variant) -> None:
-        self.random, self.rules, self.variant = random.Random(seed), rules, variant
+        self.seed, self.random, self.rules, self.variant = seed, random.Random(seed), rules, variant
         self.now, self.incarnation, self.serial = 100, 0, 0
         self.faulty = True
         self.stat: Counter[str] = Counter()
-        self.logs: dict[tuple[str, int], list[Entry]] = {(t, p): [] for t in rules.topics.inputs for p in range(rules.partitions)}
+        self.logs: dict[tuple[str, int], list[LogRecord]] = {(t, p): [] for t in rules.topics.inputs for p in range(rules.partitions)}
         self.broker_skew = {place: self.random.choice((0, -1)) for place in self.logs}
         self.said: list[tuple[Output, bool]] = []  # (output, said by a lane that no longer owned the partition)
         self.late: list[Callable[[], bool]] = []  # writes and requests still on the wire; True: there is more of it
         self.store = variant.store(rules.app_id)
         self.chain: dict[int, list[Plan]] = {p: [] for p in range(rules.partitions)}
         self.snapshots: list[tuple[Any, dict[int, int]]] = []
+        self.published: dict[str, Parameters] = {}
 
     def ms(self, tick: int) -> int:
         return START_MS + tick * TICK_MS
 
-    def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Entry:
+    def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> LogRecord:
         log = self.logs[topic, partition]
-        entry = Entry(topic, partition, len(log), self.ms(self.now + self.broker_skew[topic, partition]), key, value, tuple(headers))
+        entry = LogRecord(topic, partition, len(log), self.ms(self.now + self.broker_skew[topic, partition]), key, value, tuple(headers))
         log.append(entry)
         return entry
 
@@ -104,6 +97,20 @@ class World:
         zombie = head is None or head.owner != owner
         self.stat["zombie copies"] += zombie
         self.said.append((output, zombie))
+
+    def publish(self) -> None:
+        """What the partitions have learned so far is merged and published, or something by chance while that is too little; every version
+        stays."""
+        heads = [self.store.peek(p) for p in range(self.rules.partitions)]
+        parts = [decode_learned(head.learned, self.rules) for head in heads if head is not None]
+        found = publication(self.rules, parts, self.ms(self.now)) if parts else None
+        if found is None:
+            draw = self.random.choice
+            version = f"by chance {len(self.published)}"
+            found = Parameters(version, self.ms(self.now), draw((1.0, 3.0)), draw((2.0, 4.0)), draw((0.75, 0.85)), 0.7)
+        if found.version not in self.published:
+            self.published[found.version] = found
+            self.stat["publications"] += 1
 
     def snapshot(self) -> None:
         if self.variant.rollback:
@@ -210,7 +217,7 @@ class WorldSource:
             self.fetched[topic] = end
             self.seen[topic] = Caught(len(log), sent_ms)
 
-    async def bounds(self) -> Mapping[str, Bounds]:
+    async def bounds(self, at_least: Mapping[str, int]) -> Mapping[str, Bounds]:
         await pause()
         return {topic: Bounds(0, len(self.world.logs[topic, self.partition])) for topic in self.topics}
 
@@ -265,6 +272,27 @@ class WorldPublisher:
         self.flight = []
 
 
+class WorldPublished:
+    """The published parameters as one lane sees them: now and then it looks for a newer version."""
+
+    def __init__(self, world: World, flow: Flow) -> None:
+        self.world, self.flow, self.version = world, flow, PRIOR
+
+    def current(self) -> str:
+        if self.world.published and self.world.random.random() < 0.3:
+            self.version, parameters = list(self.world.published.items())[-1]
+            self.flow.know(parameters)
+        return self.version
+
+    async def keep(self) -> None:
+        await pause()
+
+    async def read(self, version: str) -> bytes | None:
+        await pause()
+        self.world.stat["parameters read for a found plan"] += 1
+        return encode_parameters(self.world.published[version])
+
+
 class WorldLane:
     """A lane with its ports, and the coroutine that the world drives."""
 
@@ -272,27 +300,37 @@ class WorldLane:
         self.world, self.asleep_until = world, 0
         self.source = WorldSource(world, partition, skew)
         self.publisher = WorldPublisher(world, lambda: self.lane)
+        flow = world.variant.flow(world.rules)
         self.lane = world.variant.lane(
             partition,
             source=self.source,
             store=WorldStore(world),
             publisher=self.publisher,
             clock=self,
-            flow=world.variant.flow(world.rules),
+            flow=flow,
             settings=LaneSettings(
                 max_batch_records=world.random.randint(1, 5),
                 due_limit=2,
                 timer_grace_ms=GRACE_TICKS * TICK_MS,
                 compare_ms=3 * TICK_MS,
                 cache_users=world.random.choice((1, 3, 100)),
+                idle_step_ms=(None, TICK_MS, 9 * TICK_MS)[world.seed % 3],
             ),
+            hold=self._hold,
             new_owner=self._owner,
+            published=WorldPublished(world, flow),
         )
         self.skew = skew
         self.running = self.lane.run()
 
     def now_ms(self) -> int:
         return self.world.ms(self.world.now + self.skew)
+
+    def _hold(self) -> int | None:
+        """In some histories timers are held now and then, each worker hearing of it in its own time."""
+        world = self.world
+        phase = (world.now + self.skew) % 40
+        return world.ms(world.now - phase) if world.faulty and world.seed % 2 and phase < 15 else None
 
     def _owner(self) -> str:
         self.world.serial += 1
