@@ -20,10 +20,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.core.ledger import Ledger, rolling_window
+from streams.core.measures import MEASURES, Measure
 from streams.core.rules import Rules
 from streams.core.user import User
 from tests.logs import Line, Logs
 from tests.oracle import FATES, Expected, follow, read_journal
+from tests.oracle_kept import SUMMED
 from tests.oracle_user import DAY_WINDOWS, REVENUE, SESSION, WINDOWS, OracleUser, Spoken
 
 __all__ = ["HeadView", "Report", "Run", "check"]
@@ -40,11 +43,16 @@ class HeadView(NamedTuple):
 
 @dataclass
 class Run:
-    """What is left of a run: the logs of all topics, and what the store holds per partition (rows: user key -> state)."""
+    """What is left of a run: the logs of all topics, and what the store holds per partition.
+
+    rows   user key -> state
+    sums   name of a hash -> its sums
+    """
 
     logs: Logs
     heads: dict[int, HeadView]
     rows: dict[int, Mapping[str, bytes]]
+    sums: dict[int, Mapping[str, Mapping[str, int]]]
 
 
 @dataclass
@@ -87,6 +95,7 @@ class _Check:
         self.expected: Expected = follow(run.logs, journal, msgspec.to_builtins(rules), rule_errors=raised)
         self._heads()
         self._states()
+        self._business()
         self._scores()
         self._alerts()
         self._letters()
@@ -178,6 +187,30 @@ class _Check:
             if not _near(have_x, need_x):
                 self.report.add("wrong", f"user {ours.key}: {name} is {have_x!r} by the store, {need_x!r} by the log")
 
+        for slot, declared in enumerate(self.rules.catalogue.aggregates):
+            have_seen, need_seen = _seen(theirs, slot, declared.kind), ours.kept.figures(slot)
+            if have_seen != need_seen:
+                self.report.add("wrong", f"user {ours.key}, aggregate {declared.name}: {have_seen} in the store, {need_seen} in the log")
+
+    def _business(self) -> None:
+        """Sums of each day, and different users of each day and of the 7 and 30 days that end with it."""
+        for partition, ours in self.expected.business.items():
+            ledger = Ledger()
+            for name, sums in self.run.sums.get(partition, {}).items():
+                ledger.put(partition, name, sums)
+            for measure, name in ((number, name) for number, name in MEASURES.items() if name in SUMMED):
+                days = {day for (summed, day) in ours.totals if summed == name} | set(ledger.days())
+                for day in sorted(days):
+                    have, need = ledger.total(measure, rolling_window("day", day)), ours.totals[name, day]
+                    if have != need:
+                        self.report.add("wrong", f"partition {partition}, day {day}: {name} {have} in the store, {need} in the log")
+            for each in ours.distinct():
+                measure = Measure.ACTIVE if each.kind == "active" else Measure.BUYERS
+                users = ledger.distinct(measure, each.last - each.days + 1, each.last)
+                if users != each.users:
+                    what = f"{each.kind} in {each.days} days up to {each.last}"
+                    self.report.add("wrong", f"partition {partition}: {users} users {what} in the store, {each.users} in the log")
+
     # -- the topics -------------------------------------------------------------------------------------------------
 
     def _scores(self) -> None:
@@ -249,6 +282,15 @@ class _Check:
                 self.report.add("bytes", f"{line.place}: not the bytes of {sender}")
         for sender, target in self.expected.reroutes.keys() - sent:
             self.report.add("missing", f"{sender} was never sent on to partition {target}")
+
+
+def _seen(user: User, slot: int, kind: str) -> tuple[object, ...] | None:
+    """What the state says of an aggregate, as the oracle has it. Runs have few different texts: all of it is exact."""
+    if kind == "number":
+        numbers = user.aggregates.number(slot)
+        return None if numbers is None else tuple(numbers)
+    texts = user.aggregates.text(slot)
+    return None if texts is None else (*texts[:7], texts.unique)
 
 
 def _score_differences(line: Line, spoken: Spoken) -> dict[str, Any]:

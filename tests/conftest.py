@@ -12,7 +12,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import hypothesis
 import pytest
@@ -41,6 +41,11 @@ if os.environ.get("STREAMS_INTERPRETED") == "1":
 
 from tests.proxy import Proxy  # noqa: E402  (after the switch)
 from tests.stack import Kafka, NotRun, Redis, Server, Topics  # noqa: E402
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+    from tests.collecting import Collected
+    from tests.collecting import Topics as CollectedTopics
 
 #: Servers that run now, for the logs of failed tests.
 _running: list[Server] = []
@@ -116,6 +121,24 @@ async def topics(kafka: Kafka, request: pytest.FixtureRequest) -> AsyncIterator[
     mine = Topics(kafka.bootstrap, request.node.name)
     yield mine
     await mine.drop()
+
+
+@pytest.fixture
+async def collected(settings: "Settings", tmp_path: Path) -> AsyncIterator["Collected"]:
+    """A collector on the topics of the `settings` that the module of the test has, with one key that may do everything."""
+    from tests.collecting import collecting, keys
+
+    async with collecting(settings, keys(tmp_path)) as mine:
+        yield mine
+
+
+@pytest.fixture
+async def lying(settings: "Settings") -> AsyncIterator["CollectedTopics"]:
+    """What lies on these topics since the test began."""
+    from tests.collecting import reading
+
+    async with reading(settings) as mine:
+        yield mine
 
 
 @pytest.fixture

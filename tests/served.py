@@ -17,20 +17,33 @@ from streams.serve.access import Access
 from streams.serve.app import Server
 from streams.serve.assets import load_assets
 from streams.settings import Settings, load
+from streams.shell.topics import create_topics
+from tests.stack import Kafka, Redis
 
-__all__ = ["Event", "Served", "alert", "produce", "score", "serving", "settings_of", "stream"]
+__all__ = ["Event", "Served", "alert", "configuration", "produce", "score", "serving", "settings_of", "settled", "stream"]
 
 
-def settings_of(folder: Path, broker: str, redis: str) -> Settings:
+def configuration(folder: Path, app_id: str) -> None:
     """The shipped files, with topic names and an application id of this test and two partitions."""
-    app_id = f"serve-{uuid.uuid4().hex[:8]}"
     topics = yaml.safe_load(Path("config/topics.yaml").read_text(encoding="utf-8"))
     topics["partitions"], topics["replication"] = 2, 1
     for role, spec in topics["topics"].items():
         spec["name"] = f"{app_id}.{role}"
     folder.joinpath("topics.yaml").write_text(yaml.safe_dump(topics), encoding="utf-8")
     folder.joinpath("streams.yaml").write_text(yaml.safe_dump({"app_id": app_id}), encoding="utf-8")
+
+
+def settings_of(folder: Path, broker: str, redis: str) -> Settings:
+    """As `configuration` of a new application id has them."""
+    configuration(folder, f"serve-{uuid.uuid4().hex[:8]}")
     return load(None, {"STREAMS_BROKER": broker, "STREAMS_REDIS": redis, "STREAMS_CONFIG": str(folder), "STREAMS_INSTANCE": "w1"})
+
+
+async def settled(folder: Path, kafka: Kafka, redis: Redis) -> Settings:
+    """As `settings_of`, and the broker has the topics."""
+    mine = settings_of(folder, kafka.bootstrap, redis.url)
+    await create_topics(mine)
+    return mine
 
 
 class Served(NamedTuple):
@@ -55,15 +68,17 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(settings: Settings, access: Access | None = None, *, ready: bool = True, port: int = 0) -> AsyncIterator[Served]:
-    """A server answers inside the block; with `ready`, it has read the past."""
+async def serving(
+    settings: Settings, access: Access | None = None, *, ready: bool = True, port: int = 0, most_s: float | None = 120
+) -> AsyncIterator[Served]:
+    """A server answers inside the block, which may take `most_s`; with `ready`, it has read the past."""
     server = Server(settings, access or Access(None), load_assets())
     with closing(listen("127.0.0.1", port)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = runner(server)
         running = asyncio.create_task(process.serve(sockets=[listener]))
         try:
-            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client, asyncio.timeout(120):
+            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client, asyncio.timeout(most_s):
                 served = Served(server, url, client)
                 while not process.started or (ready and server.waiting_for()):
                     await asyncio.sleep(0)
@@ -97,13 +112,17 @@ async def stream(served: Served, path: str, **options: Any) -> AsyncIterator[Eve
                 fields[name] = value
 
 
-async def produce(settings: Settings, topic: str, records: Sequence[tuple[int, str, bytes | None, int]]) -> None:
-    """The broker has `records`: (partition, key, value, time in ms)."""
+async def produce(
+    settings: Settings, topic: str, records: Sequence[tuple[int, str, bytes | None, int]], headers: Sequence[tuple[str, bytes]] = ()
+) -> None:
+    """The broker has `records`: (partition, key, value, time in ms), all with `headers`."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker, acks="all")
     await producer.start()
     try:
-        for partition, key, value, at_ms in records:
-            await producer.send_and_wait(topic, value, key.encode(), partition, timestamp_ms=at_ms)
+        sent = [
+            await producer.send(topic, value, key.encode(), partition, at_ms, list(headers)) for partition, key, value, at_ms in records
+        ]
+        await asyncio.gather(*sent)
     finally:
         await producer.stop()
 

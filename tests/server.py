@@ -2,6 +2,8 @@
 
 import asyncio
 import ctypes
+import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
-__all__ = ["READY_TIMEOUT_S", "NotRun", "Server", "free_port"]
+__all__ = ["READY_TIMEOUT_S", "NotRun", "Server", "ended", "free_port"]
 
 #: A start takes 3 to 6 s on an idle machine. This only ends hangs.
 READY_TIMEOUT_S: Final = 90.0
@@ -34,6 +36,18 @@ def free_port() -> int:
         if port not in _handed_out:
             _handed_out.add(port)
             return port
+
+
+def ended(pid: int) -> bool:
+    """The process has ended, or does within ten seconds (bounded by the kernel's own wait, no polling)."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], 10)[0])
+    finally:
+        os.close(handle)
 
 
 def _die_with_parent() -> None:

@@ -1,10 +1,12 @@
 """The whole job on Apache Kafka and Redis: CPU per million events, latency at a steady rate, memory.
 
-    python tests/bench/bench_worker.py [--events 1000000] [--only engine|latency|state]
+    python tests/bench/bench_worker.py [--events 1000000] [--only engine|metrics|latency|state]
 
 `engine`   a worker on a backlog; the CPU time of its process from the first step to the last, start-up left out. Once with a score for
 every event (what
            other engines are compared by) and once as shipped (meaningful changes only).
+`metrics`  the same with a score for every event, by turns with and without all that is not scores: business metrics, learning, the watch
+           over the whole. Visits and distinct users stay: they cannot be left out.
 `latency`  2,000 events/s, each sent alone; from `send` to the score in a consumer's hands, in this process.
 `state`    Redis' memory for 1,000,000 users with 10 events each over 8 days, written by the store's own script.
 """
@@ -43,6 +45,18 @@ SHIPPED: Final = {
     "topics.yaml": {"partitions": 12},
     "streams.yaml": {"worker": {"max_batch_records": 8000, "stop_timeout_s": 10.0, "session_timeout_s": 45.0}},
 }
+#: What can be left out, left out.
+BARE: Final = {
+    "metrics.yaml": {
+        **{name: [] for name in ("page_views", "shares", "orders", "refunds", "conversions", "carts", "key_events", "sign_ups")},
+        **{name: [] for name in ("cancellations", "opt_ins", "opt_outs")},
+        "activation": {"events": []},
+        "surveys": {"events": []},
+    },
+    "risk.yaml": {"learning": {"enabled": False}, "site": {"enabled": False}},
+}
+#: How often each of the two is measured: one alone says little on a machine that does other things, too.
+TURNS: Final = 3
 USERS: Final = 35_000
 RATE: Final = 2_000
 TICK_HZ: Final = os.sysconf("SC_CLK_TCK")
@@ -63,8 +77,8 @@ def configured(emit: Mapping[str, Any], **worker: Any) -> dict[str, Any]:
     return {**SHIPPED, "streams.yaml": streams}
 
 
-async def engine(stage: Stage, suffix: str, events: int) -> None:
-    """One worker on one core counts a backlog of eight days, in event time as any history."""
+async def engine(stage: Stage, suffix: str, events: int) -> float:
+    """One worker on one core counts a backlog of eight days, in event time as any history. Returns its CPU-seconds per million events."""
     now_ms = time.time_ns() // 1_000_000
     await write(uniform_events(events, USERS, 7, 8, now_ms), stage.settings, keep_event_clock=True)
     worker = await stage.worker().start()
@@ -79,12 +93,14 @@ async def engine(stage: Stage, suffix: str, events: int) -> None:
     await stage.caught_up()
     spent_s, took_s, rss = cpu_s(worker) - before_s, time.monotonic() - start_s, worker.rss_bytes
     left = events - counted
-    figure(f"engine_cpu_s_per_million{suffix}", spent_s / left * 1e6, "s")
+    cost_s = spent_s / left * 1e6
+    figure(f"engine_cpu_s_per_million{suffix}", cost_s, "s")
     figure(f"engine_events_per_s{suffix}", left / took_s, "1/s")
     figure(f"engine_rss{suffix}", rss / 1e6, "MB")
     scores = await count(stage, stage.rules.topics.scores)
     figure(f"outputs_per_event{suffix}", scores / events, "1")
     await stage.stop()
+    return cost_s
 
 
 async def count(stage: Stage, topic: str) -> int:
@@ -208,17 +224,25 @@ async def main(only: Sequence[str], events: int, users: int, seconds: int) -> No
         kafka, redis = Kafka(folder / "kafka"), Redis(folder / "redis")
         try:
             redis.start()
-            if {"engine", "latency"} & set(only):
+            if {"engine", "metrics", "latency"} & set(only):
                 kafka.start()
 
-            def stage(title: str, emit: Mapping[str, Any], **worker: Any) -> Stage:
-                return Stage(title, folder, broker=kafka.bootstrap, redis_url=redis.url, overrides=configured(emit, **worker))
+            def stage(title: str, emit: Mapping[str, Any], *, without: Mapping[str, Any] = {}, **worker: Any) -> Stage:
+                overrides = {**configured(emit, **worker), **without}
+                return Stage(title, folder, broker=kafka.bootstrap, redis_url=redis.url, overrides=overrides)
 
             if "engine" in only:
                 async with stage("every", {"mode": "event"}) as each:
                     await engine(each, "_every_event", events)
                 async with stage("shipped", {"mode": "meaningful"}) as shipped:
                     await engine(shipped, "", events)
+            if "metrics" in only:
+                costs_s: dict[str, list[float]] = {"with": [], "without": []}
+                for turn in range(TURNS):
+                    for name, without in (("without", BARE), ("with", {})):
+                        async with stage(f"{name}-{turn}", {"mode": "event"}, without=without) as each:
+                            costs_s[name].append(await engine(each, f"_{name}_metrics", events // 2))
+                figure("metrics_cpu_s_per_million", statistics.median(costs_s["with"]) - statistics.median(costs_s["without"]), "s")
             if "latency" in only:
                 async with stage("steady", {"mode": "event"}) as steady:
                     await latency(steady, "", seconds)
@@ -239,9 +263,9 @@ async def main(only: Sequence[str], events: int, users: int, seconds: int) -> No
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=("engine", "latency", "state"), action="append")
+    parser.add_argument("--only", choices=("engine", "metrics", "latency", "state"), action="append")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=20)
     given = parser.parse_args()
-    uvloop.run(main(given.only or ("engine", "latency", "state"), given.events, given.users, given.seconds))
+    uvloop.run(main(given.only or ("engine", "metrics", "latency", "state"), given.events, given.users, given.seconds))

@@ -1,7 +1,8 @@
 """Measures how well the alerts foretell: `python -m tests.evaluate [SET ...]`, one line `bench NAME VALUE UNIT` per figure.
 
-Sets: mathoverflow, retail, cdnow, drops; all of them without a name. What is not on this machine is skipped with a word. The report in
-docs/evaluation is written when everything was there and nothing was left out.
+Sets: mathoverflow, retail, cdnow, drops, and shop: the business figures of Online Retail against a recount. All of them without a name.
+What is not on this machine is skipped with a word. The report in docs/evaluation is written when everything was there and nothing was
+left out. Exit code 1 when a business figure differs: that is an error, where a forecast that misses is a measurement.
 """
 
 import os
@@ -9,18 +10,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from streams.core.churnmodel import corrected
+from streams.core.falsealarm import HEIGHTS
 from streams.core.rules import Rules
 from streams.settings import load
 from tests.evaluate import drops as site
 from tests.evaluate.datasets import SETS, Absent, Protocol
-from tests.evaluate.judge import AlertFigures, judge, judge_alerts
-from tests.evaluate.metrics import Interval, median
+from tests.evaluate.judge import AlertFigures, judge, judge_alerts, taught
+from tests.evaluate.metrics import Interval, auc, median
 from tests.evaluate.replay import Replay
 from tests.evaluate.report import Churn, Drops, churn_plot, drop_plot, missed, render
+from tests.evaluate.shop import Compared, compare_shop
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "evaluation"
-NAMES = (*(protocol.name for protocol in SETS), "drops")
+NAMES = (*(protocol.name for protocol in SETS), "drops", "shop")
 
 
 def bench(name: str, value: float, unit: str) -> None:
@@ -45,9 +49,27 @@ def measure_churn(protocol: Protocol, rules: Rules, folder: Path) -> Churn:
         _bench_alerts(f"{protocol.name}_{each.rule}", each)
     for line in missed(protocol.name, verdicts, protocol.target):
         print(f"# missed: {line}")
+    false_drops = {h: replay.false_drops(h) for h in HEIGHTS}
+    for h, share in false_drops.items():
+        bench(f"{protocol.name}_false_drops_h{round(10 * h)}", share, "share_of_90_days")
+    eligible = measure_eligible(protocol, rules, folder) if missed(protocol.name, verdicts, protocol.target) else {}
     if "auc_boosting" not in verdicts.figures:
         print("# boosting skipped: scikit-learn is needed: pip install 'streams[evaluate]'")
-    return Churn(protocol, replay.users, replay.events, verdicts, alerts)
+    return Churn(protocol, replay.users, replay.events, verdicts, alerts, false_drops, eligible)
+
+
+def measure_eligible(protocol: Protocol, rules: Rules, folder: Path) -> dict[int, tuple[int, float, float]]:
+    """Forecasts, and AUC of prior and online, where users count from fewer active days on than the protocol asks."""
+    found = {}
+    for least in range(1, protocol.active_days):
+        replay = Replay(rules, protocol._replace(active_days=least)).run(protocol.read(folder))
+        model, truths = taught(replay, protocol.cuts[0]), [each.label.churned for each in replay.tested]
+        prior = auc([each.label.p0 for each in replay.tested], truths)
+        online = auc([corrected(model, each.label.p0, each.label.x) for each in replay.tested], truths)
+        found[least] = (len(truths), prior, online)
+        bench(f"{protocol.name}_auc_prior_from_{least}_days", prior, "share")
+        bench(f"{protocol.name}_auc_online_from_{least}_days", online, "share")
+    return found
 
 
 def _bench_alerts(name: str, figures: AlertFigures) -> None:
@@ -61,7 +83,7 @@ def _bench_alerts(name: str, figures: AlertFigures) -> None:
 def measure_drops(folder: Path) -> Drops:
     """The site-drop detector on every series, and its figures printed."""
     series = site.read(folder)
-    start = [site.evaluate(name, ticks, theta=3.0) for name, ticks in series.items()]
+    start = [site.evaluate(name, ticks, theta=2.0) for name, ticks in series.items()]
     calibrated = [site.evaluate(name, ticks, site.calibrate(ticks)) for name, ticks in series.items()]
     taxi = next(result for result in calibrated if result.name == "nyc_taxi")
     for suffix, results in (("", calibrated), ("_start", start)):
@@ -76,7 +98,18 @@ def measure_drops(folder: Path) -> Drops:
     return Drops(start, calibrated, holidays)
 
 
-def main(names: Sequence[str]) -> None:
+def measure_shop(folder: Path) -> Compared:
+    """Business figures of Online Retail, by the product and by its lines; the differences are printed."""
+    compared = compare_shop(folder)
+    bench("retail_figures_compared", compared.figures, "count")
+    bench("retail_figures_differ", len(compared.differences), "count")
+    for line in compared.differences[:20]:
+        print(f"# differs: {line}")
+    return compared
+
+
+def main(names: Sequence[str]) -> int:
+    """Measures; returns the exit code."""
     unknown = set(names) - set(NAMES)
     if unknown:
         raise SystemExit(f"no such set: {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
@@ -85,6 +118,7 @@ def main(names: Sequence[str]) -> None:
     rules = load(None, {}).rules
     churn: list[Churn] = []
     drops: Drops | None = None
+    shop: Compared | None = None
     for protocol in SETS:
         if protocol.name in wanted:
             try:
@@ -96,15 +130,22 @@ def main(names: Sequence[str]) -> None:
             drops = measure_drops(folder)
         except Absent as why:
             print(f"# drops skipped: {why}")
-    if drops is None or len(churn) < len(SETS) or not all("auc_boosting" in each.verdicts.figures for each in churn):
+    if "shop" in wanted:
+        try:
+            shop = measure_shop(folder)
+        except Absent as why:
+            print(f"# shop skipped: {why}")
+    code = 1 if shop is not None and shop.differences else 0
+    if shop is None or drops is None or len(churn) < len(SETS) or not all("auc_boosting" in each.verdicts.figures for each in churn):
         print("# the report was left as it is: not everything was measured")
-        return
+        return code
     REPORT.mkdir(parents=True, exist_ok=True)
     for each in churn:
         (REPORT / f"{each.protocol.name}.svg").write_text(churn_plot(each))
     (REPORT / "drops.svg").write_text(drop_plot(drops))
-    (REPORT / "README.md").write_text(render(churn, drops))
+    (REPORT / "README.md").write_text(render(churn, drops, shop))
+    return code
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

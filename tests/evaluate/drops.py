@@ -115,11 +115,12 @@ def false_per_14d(ticks: Sequence[Tick], theta: float) -> float:
 
 
 def calibrate(ticks: Sequence[Tick]) -> float:
-    """The least theta (in steps of a tenth) with at most one false episode in 14 days."""
+    """The least theta, to a hundredth, with at most one false episode in 14 days: by twentieths up, and by hundredths within the last."""
     theta = 0.5
     while false_per_14d(ticks, theta) > FALSE_PER_14D:
-        theta = round(theta + 0.1, 1)
-    return theta
+        theta = round(theta + 0.05, 2)
+    finer = (round(theta - hundredths / 100, 2) for hundredths in (4, 3, 2, 1))
+    return next((each for each in finer if each > 0.5 and false_per_14d(ticks, each) <= FALSE_PER_14D), theta)
 
 
 def found_holidays(ticks: Sequence[Tick], theta: float) -> dict[str, bool]:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from math import log
 from typing import NamedTuple
 
-from streams.core.churnmodel import ChurnModel, corrected, learn, start, verdict
+from streams.core.churnmodel import ChurnModel, corrected, learn, start
 from streams.core.rules import DAY_MS
 from tests.evaluate.metrics import Bin, Interval, auc, average_precision, bins, bootstrap, brier, ece, median, roc, top_precision
-from tests.evaluate.replay import Alert, Judged, Replay
+from tests.evaluate.replay import Alert, Judged, Lesson, Replay
 
 __all__ = ["AlertFigures", "Verdicts", "judge", "judge_alerts", "taught"]
 
@@ -61,7 +61,7 @@ def judge(replay: Replay) -> Verdicts:
     truths = [each.label.churned for each in tested]
     scores = {
         "prior": [each.label.p0 for each in tested],
-        "online": [verdict(model, each.label.p0, each.label.x).p for each in tested],
+        "online": [corrected(model, each.label.p0, each.label.x) for each in tested],
         "recency": [each.silence_days for each in tested],
     }
     boosted = _boosting([each for each in replay.learned if each.ripe_day <= first], tested)
@@ -129,7 +129,7 @@ def _is_engaged(each: Judged) -> bool:
     return each.label.x[2] <= log(0.25) and each.label.x[6] >= log(9.0) - 1e-9
 
 
-def _boosting(known: Sequence[Judged], tested: Sequence[Judged]) -> list[float] | None:
+def _boosting(known: Sequence[Lesson], tested: Sequence[Judged]) -> list[float] | None:
     """Gradient boosting on p0 and the same features, learned from the same labels at once; None without scikit-learn."""
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier

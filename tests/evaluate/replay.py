@@ -7,24 +7,29 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.core.churnmodel import Label, Snapshot, label, sampled, snapshot
+from streams.core.churnmodel import Label
 from streams.core.rules import CUSTOM, DAY_MS, Rules
 from streams.core.user import Turn, User
 from tests.evaluate.datasets import Protocol, Visit
 
-__all__ = ["Alert", "Judged", "Replay", "rules_for"]
+__all__ = ["Alert", "Judged", "Lesson", "Replay", "rules_for"]
 
-#: One user in so many is sampled each week: nearly everybody has a snapshot pending, nobody has two.
-ONE_IN = 4
 _RULES = {Turn.CHURN_ON: "churn_risk", Turn.DROP_ON: "engagement_drop"}
 
 
+class Lesson(NamedTuple):
+    """What the product learned from a user, and on which day."""
+
+    user: str
+    ripe_day: int
+    label: Label
+
+
 class Judged(NamedTuple):
-    """A user on a day, and what came of it. `ripe_day`: the first day on which that is known."""
+    """A user on a cut day, and what came of it."""
 
     user: str
     day: int
-    ripe_day: int
     silence_days: float
     label: Label
 
@@ -40,24 +45,27 @@ class Alert(NamedTuple):
 
 
 def rules_for(rules: Rules, protocol: Protocol) -> Rules:
-    """The product's rules with the set's horizon; engaged is who usually comes every H/4 days, and an alert rests for H/2."""
+    """The product's rules with the set's horizon; engaged is who usually comes every H/4 days, an alert rests for H/2, and who
+    has as many active days as the protocol asks may be learned from."""
     horizon = float(protocol.horizon_days)
     churn = msgspec.structs.replace(rules.churn, horizon_days=horizon, engaged_gap_days=horizon / 4, rearm_days=horizon / 2)
-    return msgspec.structs.replace(rules, churn=churn)
+    learning = msgspec.structs.replace(rules.learning, min_active_days=protocol.active_days)
+    return msgspec.structs.replace(rules, churn=churn, learning=learning)
 
 
 class Replay:
     """One pass over a set.
 
-    learned   snapshots as the product would take them: of a sample of users, at weekly times, one pending per user; by order of outcome
+    learned   the lessons that the product takes, by day; `core/pending.py` says of whom and when
     tested    all eligible users on the protocol's cut days
     alerts    every alert that fired, in no order
+    false_drops(h)  share of regular users in whom a drop of `h` would have been an error, by 90 days
     active_months   30-day months of a user that had an active day in them
     """
 
     def __init__(self, rules: Rules, protocol: Protocol) -> None:
         self.protocol, self.rules = protocol, rules_for(rules, protocol)
-        self.learned: list[Judged] = []
+        self.learned: list[Lesson] = []
         self.tested: list[Judged] = []
         self.alerts: list[Alert] = []
         self.events = self.first_day = self.last_day = 0
@@ -65,9 +73,9 @@ class Replay:
         self._types = {entry.name: entry.id for entry in self.rules.catalogue.types}
         self._states: dict[str, bytes] = {}
         self._last_active: dict[str, int] = {}
+        self._highest: dict[tuple[str, int], float] = {}
         self._months: set[tuple[str, int]] = set()
-        self._waiting: dict[int, list[tuple[str, Snapshot, float, list[Judged]]]] = defaultdict(list)
-        self._pending: set[str] = set()
+        self._waiting: dict[int, list[Judged]] = defaultdict(list)
         self._open: dict[str, list[Alert]] = defaultdict(list)
 
     @property
@@ -105,6 +113,7 @@ class Replay:
         user = self._user
         for key, events in by_user.items():
             user.load(key, self._states.get(key))
+            self._note_return(key, day)
             for visit in events:
                 self._turn(visit.at_ms - 1)
                 self.events += 1
@@ -115,12 +124,28 @@ class Replay:
                 self._months.add((key, (day - self.first_day) // 30))
                 self.alerts += (alert._replace(returned_ms=day * DAY_MS) for alert in self._open.pop(key, ()))
 
+    def _note_return(self, key: str, day: int) -> None:
+        """The loaded user is back: had the drop alert fired in this silence, it would have been an error, unless the silence was that of
+        somebody lost."""
+        rhythm = self._user.rhythm
+        if rhythm.x >= self.rules.drop.min_active_days and rhythm.last_day < day:
+            at = key, (day - self.first_day) // 90
+            silence = day - rhythm.last_day
+            reached = rhythm.drop(float(silence)) if silence <= self.protocol.horizon_days else 0.0
+            self._highest[at] = max(self._highest.get(at, 0.0), reached)
+
+    def false_drops(self, h: float) -> float:
+        return sum(reached >= h for reached in self._highest.values()) / max(1, len(self._highest))
+
     def _turn(self, bound_ms: int) -> None:
         """What silence does to the loaded user up to `bound_ms`, as in the product's flow."""
         user = self._user
         while turn := user.turn(bound_ms):
             if turn == Turn.EXPIRED:
                 user.load(user.key, None)
+            elif turn == Turn.LESSON:
+                assert user.lesson is not None
+                self.learned.append(Lesson(user.key, user.turn_ms // DAY_MS - self.first_day, user.lesson.label))
             elif turn in _RULES:
                 self._open[user.key].append(Alert(user.key, _RULES[turn], user.turn_ms, user.rhythm.last_day, None))
 
@@ -131,39 +156,28 @@ class Replay:
         for alerts in self._open.values():
             self.alerts += alerts
         self._open.clear()
+        # A user turns when something is asked of it: only now all lessons are there.
+        self.learned.sort(key=lambda lesson: (lesson.ripe_day, lesson.user))
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
     def _look(self, day: int) -> None:
-        """At the end of a day: snapshots of the sample once a week, and of everybody on a cut day."""
-        number = day - self.first_day
-        if number in self.protocol.cuts:
-            for key in self._recent(day):
-                self._take(key, day, self.tested)
-        if number % 7 == 0:
-            for key in self._recent(day):
-                if key not in self._pending and sampled(key, number // 7, ONE_IN) and self._take(key, day, self.learned):
-                    self._pending.add(key)
-
-    def _recent(self, day: int) -> list[str]:
-        return [key for key, last in self._last_active.items() if day - last <= self.protocol.silence_days]
-
-    def _take(self, key: str, day: int, into: list[Judged]) -> bool:
-        """A snapshot of the user waits for its outcome, unless the user is not eligible."""
-        self._user.load(key, self._states[key])
-        facts = self._user.facts(day * DAY_MS)
-        if facts.x < self.protocol.active_days:
-            return False
-        taken = snapshot(facts, day, self.protocol.horizon_days)
-        self._waiting[day + self.protocol.horizon_days + 1].append((key, taken, facts.r_days, into))
-        return True
+        """On a cut day, at its end: everybody who is eligible is seen as the product sees them, and waits for the outcome."""
+        if day - self.first_day not in self.protocol.cuts:
+            return
+        user, ripe_day = self._user, day + self.protocol.horizon_days + 1
+        for key, last in self._last_active.items():
+            if day - last > self.protocol.silence_days:
+                continue
+            user.load(key, self._states[key])
+            if user.rhythm.x >= self.protocol.active_days:
+                silence = user.rhythm.silence(day * DAY_MS)
+                user.correction.look(user.rhythm, silence)
+                label = Label(user.rhythm.churn(silence), tuple(user.correction.x), False)
+                self._waiting[ripe_day].append(Judged(key, day - self.first_day, silence, label))
 
     def _ripen(self, today: int) -> None:
-        """Snapshots whose horizon ended yesterday meet their outcome, before an event of today is folded."""
-        for key, taken, silence, into in self._waiting.pop(today, ()):
-            last_day = self._last_active[key]
-            known = label(taken, last_day=last_day, today=today, horizon_days=self.protocol.horizon_days)
-            assert known is not None
-            into.append(Judged(key, taken.day - self.first_day, today - self.first_day, silence, known))
-            if into is self.learned:
-                self._pending.discard(key)
+        """Whose horizon ended yesterday meets the outcome, before an event of today is folded."""
+        for each in self._waiting.pop(today, ()):
+            churned = self._last_active[each.user] <= self.first_day + each.day
+            self.tested.append(each._replace(label=each.label._replace(churned=churned)))

@@ -227,7 +227,7 @@ async def test_check_names_what_disagrees_with_redis(settings: Settings, client:
 
     findings = [finding for finding in await check_services(changed) if finding.level == "error"]
 
-    assert [(finding.where, finding.text.split(":")[0]) for finding in findings] == [("catalogue.yaml", "types[21].id")]
+    assert [(finding.where, finding.text.split(":")[0]) for finding in findings] == [("catalogue.yaml", "types[25].id")]
 
 
 async def test_topics_are_made_on_the_embedded_broker_too() -> None:
@@ -237,12 +237,12 @@ async def test_topics_are_made_on_the_embedded_broker_too() -> None:
         first = await create_topics(settings)
         second = await create_topics(settings)
 
-    assert len(first.created) == 10
+    assert len(first.created) == 14
     assert second.existing == first.created
 
 
 async def test_a_refused_topic_says_why(settings: Settings) -> None:
     too_many = msgspec.structs.replace(settings, replication=3)
 
-    with pytest.raises(StreamsError, match=r"the broker refused to make .*alerts"):
+    with pytest.raises(StreamsError, match=r"the broker refused to make .*accounts"):
         await create_topics(too_many)

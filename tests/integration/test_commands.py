@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from aiokafka import AIOKafkaProducer
 
 from streams.cli import main
@@ -25,6 +25,7 @@ from streams.shell.heads import Keys, encode_body, encode_positions
 from streams.shell.scan import scan
 from streams.shell.status import Heartbeat, read_workers
 from streams.shell.topics import create_topics
+from tests.served import configuration
 from tests.stack import Kafka, Redis
 from tests.unit.records import FakeRecord
 
@@ -53,16 +54,6 @@ class Said(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out.splitlines()[-1])
-
-
-def configuration(folder: Path, app_id: str) -> None:
-    """The shipped files, with topic names and an application id of this test and two partitions."""
-    topics = yaml.safe_load(Path("config/topics.yaml").read_text(encoding="utf-8"))
-    topics["partitions"], topics["replication"] = 2, 1
-    for role, spec in topics["topics"].items():
-        spec["name"] = f"{app_id}.{role}"
-    folder.joinpath("topics.yaml").write_text(yaml.safe_dump(topics), encoding="utf-8")
-    folder.joinpath("streams.yaml").write_text(yaml.safe_dump({"app_id": app_id}), encoding="utf-8")
 
 
 @pytest.fixture
@@ -151,7 +142,7 @@ def test_a_limit_keeps_the_list_short(letters: Place) -> None:
 def test_the_list_for_people_counts_by_reason(letters: Place) -> None:
     said = letters.run("dead", "list")
     assert said.code == 0
-    assert "3 refused: 1 not_json, 1 unknown_type, 1 future." in said.out
+    assert "3 refused: 1 future, 1 not_json, 1 unknown_type." in said.out
 
 
 def test_nothing_refused_is_said_in_words(place: Place) -> None:
@@ -205,9 +196,58 @@ def test_a_replay_says_what_to_look_at_next(letters: Place) -> None:
     assert "streams stats" in out
 
 
+@pytest.fixture
+def suspects(place: Place) -> Place:
+    """A robot's event and two of somebody fast, as the collector holds them back."""
+    do(hold_back(place.settings, [("bot", "robot", "m1"), ("u1", "velocity", "m2"), ("u1", "velocity", "m3")]))
+    return place
+
+
+async def hold_back(settings: Settings, events: Sequence[tuple[str, str, str]]) -> None:
+    topics = settings.rules.topics
+    async with producing(settings) as producer:
+        for user, why, ident in events:
+            value = b'{"type":"page","userId":"%b","messageId":"%b"}' % (user.encode(), ident.encode())
+            headers = [("source", b"shop"), ("quarantine-reason", why.encode()), ("quarantine-topic", topics.clickstream.encode())]
+            await producer.send_and_wait(topics.quarantine, value, user.encode(), partition=home_partition(user, 2), headers=headers)
+
+
+def test_what_was_held_back_is_listed_with_whose_it_is_and_why(suspects: Place) -> None:
+    answer = suspects.run("quarantine", "list", "--json").json
+    assert sorted((it["user"], it["reason"]) for it in answer["letters"]) == [("bot", "robot"), ("u1", "velocity"), ("u1", "velocity")]
+    assert (answer["found"], answer["by_reason"]) == (3, {"velocity": 2, "robot": 1})
+    assert suspects.run("quarantine", "list", "--reason", "robot", "--json").json["found"] == 1
+    assert "2 held back: 2 velocity." in suspects.run("quarantine", "list", "--user", "u1").out
+
+
+def test_what_was_held_back_is_shown(suspects: Place) -> None:
+    coordinates = suspects.run("quarantine", "list", "--user", "bot", "--json").json["letters"][0]["coordinates"]
+    out = suspects.run("quarantine", "show", coordinates).out
+    assert out.startswith("robot\n")
+    assert '{"type":"page","userId":"bot","messageId":"m1"}' in out
+    said = suspects.run("quarantine", "show", coordinates + "7")
+    assert (said.code, said.err.partition(" of ")[0]) == (2, "error: COORDINATES: there is no record in quarantine")
+
+
+def test_what_is_released_goes_to_its_users_home(suspects: Place) -> None:
+    rerouted = suspects.settings.rules.topics.rerouted
+    out = suspects.run("quarantine", "release", "--user", "u1", "--dry-run").out
+    assert out == "Would send 2: 2 velocity. Nothing was sent (--dry-run).\n"
+    out = suspects.run("quarantine", "release", "--user", "u1").out
+    assert out.startswith(f"Sent 2 to {rerouted}: 2 velocity.")
+    assert "released before is counted as a duplicate" in out
+    sent = do(everything(suspects.settings, rerouted))
+    assert {(it.key, it.partition) for it in sent} == {(b"u1", home_partition("u1", 2))}
+    assert {name for it in sent for name, _ in it.headers} == {"source", "reroute-appended-at", "reroute-origin", "dead-origin"}
+
+
+def test_an_empty_quarantine_is_said_in_words(place: Place) -> None:
+    assert place.run("quarantine", "list") == (0, "Nothing is in quarantine.\n", "")
+
+
 def test_topics_are_made_once(place: Place) -> None:
     said = place.run("topics", "create", "--json")
-    assert (said.code, said.json["created"], len(said.json["existing"])) == (0, [], 10)
+    assert (said.code, said.json["created"], len(said.json["existing"])) == (0, [], 14)
 
 
 async def store(settings: Settings, users: dict[str, bytes], heads: Sequence[Head]) -> None:
@@ -244,6 +284,24 @@ def test_stats_for_people_show_the_sum_beside_what_was_read(place: Place) -> Non
     do(store(place.settings, {}, [head_of(place.settings, 0, 3, counted=2, rejected=1)]))
     out = place.run("stats").out
     assert any(line.split() == ["all", "3", "2", "1", "3", "0"] for line in out.splitlines())
+
+
+def test_stats_name_what_the_tracking_plan_marked(place: Place, tmp_path: Path) -> None:
+    """Of all partitions, today and yesterday; nothing is looked up without a plan that marks."""
+    app_id = place.settings.rules.app_id
+    today = time.time_ns() // (86_400_000 * 1_000_000)
+
+    async def mark() -> None:
+        async with open_redis(place.settings) as redis:
+            for partition, day, n in ((0, today, 3), (1, today - 1, 4), (0, today - 2, 50)):
+                await redis.hset(f"{{{app_id}:{partition}}}:agg:plan:{day}", "Order Completed\t$.properties.revenue", str(n))
+
+    do(store(place.settings, {}, [head_of(place.settings, 0, 3, counted=3)]))
+    do(mark())
+    assert place.run("stats", "--json").json["off_plan"] == {}
+    tmp_path.joinpath("tracking_plan.yaml").write_text("events: [{name: Order Completed}]", encoding="utf-8")
+    assert place.run("stats", "--json").json["off_plan"] == {"Order Completed $.properties.revenue": 7}
+    assert "Order Completed $.properties.revenue" in place.run("stats").out
 
 
 def test_stats_with_kafka_away_say_so_and_show_the_rest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,17 @@ async def test_what_does_not_fit_one_batch_arrives_in_order(
     assert publisher.flight.waiting == 0
 
 
+async def test_a_topic_that_takes_little_is_never_sent_more(
+    kafka: Kafka, topics: Topics, open_publisher: Callable[..., KafkaPublisher], ear: Ear
+) -> None:
+    """A refusal costs all lanes their producer, and people a line that they cannot do anything about."""
+    [scores] = await topics.create("scores", config={"max.message.bytes": "10000"})
+    publisher = open_publisher(kafka.bootstrap, batch_bytes={scores: 10_000})
+    await publisher.publish(numbered(scores, 0, range(1000), size=100))
+    assert keys((await read_logs(kafka.bootstrap, [scores]))[scores, 0]) == [f"a-{n}" for n in range(1000)]
+    assert (publisher.flight.replaced, ear.said) == (0, [])
+
+
 async def test_lanes_that_speak_at_once_keep_their_own_order(
     kafka: Kafka, topics: Topics, open_publisher: Callable[..., KafkaPublisher]
 ) -> None:
@@ -115,7 +126,8 @@ async def test_lanes_that_speak_at_once_keep_their_own_order(
 
     said = keys((await read_logs(kafka.bootstrap, [scores]))[scores, 0])
     for name in "abc":
-        assert [key for key in said if key.startswith(name)] == [f"{name}-{n}" for n in range(500)]
+        first_said = dict.fromkeys(key for key in said if key.startswith(name))  # a broker that was slow has some of it twice
+        assert list(first_said) == [f"{name}-{n}" for n in range(500)]
 
 
 async def test_more_lanes_than_may_publish_at_once_take_turns(

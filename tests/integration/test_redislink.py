@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, closing, suppress
 import pytest
 import redis as redis_py
 
-from streams.core.record import Head
+from streams.core.record import Head, Increments
 from streams.errors import ConfigError, MissingHistory, ReplyLost, StreamsError, UnknownStateVersion
 from streams.shell.heads import Keys
 from streams.shell.store import PartitionStore
 from tests.ear import Ear, listening
-from tests.integration.test_store import P, first_head, outcome, plan_of, saved, states
+from tests.integration.test_store import P, first_head, outcome, plan_of, saved, states, sums_of
 from tests.proxy import Proxy
 from tests.stack import Redis
 
@@ -65,17 +65,20 @@ async def test_a_full_redis_is_waited_for_and_nothing_of_a_save_is_done_meanwhil
     plan = plan_of(head)
     await store.plan(head, plan, [])
     server.config_set("maxmemory", 1)
+    sums = (Increments("d1", {"orders": 1}, 60, 100),)
 
-    saving = asyncio.create_task(store.save(head, plan, outcome({"ann": None, "bob": b"2"}, {"ann": None})))
+    saving = asyncio.create_task(store.save(head, plan, outcome({"ann": None, "bob": b"2"}, {"ann": None}, sums=sums)))
     await ear.hears("waiting for Redis: OOM")
-    assert _trouble(store) == "OOM command not allowed when used memory > 'maxmemory'"
+    assert _trouble(store) == "waiting for Redis: OOM command not allowed when used memory > 'maxmemory'"
     assert await store.head(P) == first_head(**{**_fields(head), "plan": plan})
+    assert await sums_of(store, "d1") == {}
     assert _trouble(store), "a read that is answered does not end the trouble of a write"
 
     server.config_set("maxmemory", 0)
     after = await saving
     assert _trouble(store) is None
     assert await states(store, after, "ann", "bob") == {"ann": None, "bob": b"2"}
+    assert await sums_of(store, "d1") == {"orders": 1}
     assert ear.said == ["waiting for Redis: OOM command not allowed when used memory > 'maxmemory'", "Redis is back"]
 
 

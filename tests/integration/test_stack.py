@@ -1,8 +1,6 @@
 """The harness itself: what a broken server or a broken network test would blame on the engine must hold here first."""
 
 import asyncio
-import os
-import select
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from redis.exceptions import OutOfMemoryError
 
 from tests.proxy import Proxy
+from tests.server import ended
 from tests.stack import Kafka, Redis, Topics, redis_binary
 
 pytestmark = pytest.mark.services
@@ -172,16 +171,4 @@ server = Redis(Path({str(tmp_path)!r})).start(); print(server.pid, flush=True); 
         else:
             child.stdin.close()
         child.wait()
-    assert gone(server)
-
-
-def gone(pid: int) -> bool:
-    """The process has ended, or does within ten seconds (bounded by the kernel's own wait, no polling)."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], 10)[0])
-    finally:
-        os.close(handle)
+    assert ended(server)

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis.asyncio as aioredis
 
-from streams.core.record import NEVER_MS, Head, Outcome, Plan
+from streams.core.record import NEVER_MS, Head, Increments, Outcome, Plan
 from streams.errors import Fenced
+from streams.shell.heads import Keys
 from streams.shell.ports import Store
 from streams.shell.store import PartitionStore
 from tests.memory_store import MemoryStore
+from tests.stack import Redis
 
 P = 3
 
@@ -296,6 +299,70 @@ async def test_a_move_sets_positions_takes_the_plan_away_and_counts_as_a_revisio
     assert await store.head(P) == after
     with pytest.raises(Fenced, match="rev"):
         await store.move(head, {"clicks": 60})
+
+
+# -- sums ----------------------------------------------------------------------------------------------------------
+
+
+async def sums_of(store: Store, name: str) -> dict[str, int]:
+    """What a hash of sums of the partition holds."""
+    if isinstance(store, MemoryStore):
+        return dict(store.sums(P).get(name, {}))
+    assert isinstance(store, PartitionStore)
+    async with aioredis.from_url(store.url) as client:
+        return {field.decode(): int(n) for field, n in (await client.hgetall(Keys.of(store.app_id, P).sums + b":" + name.encode())).items()}
+
+
+def grown(name: str, limit: int = 100, **fields: int) -> Outcome:
+    return outcome({}, sums=(Increments(name, fields, 60, limit),))
+
+
+async def test_sums_grow_step_by_step_each_in_its_hash(store: Store) -> None:
+    head = await store.create(first_head())
+    head = await saved(store, head, grown("d1", orders=2, revenue=-300))
+    both = outcome({}, sums=(Increments("d1", {"orders": 1}, 60, 100), Increments("d2", {"orders": 4}, 60, 100)))
+    await saved(store, head, both)
+    assert await sums_of(store, "d1") == {"orders": 3, "revenue": -300}
+    assert await sums_of(store, "d2") == {"orders": 4}
+
+
+async def test_a_sum_of_zero_is_not_kept(store: Store) -> None:
+    head = await store.create(first_head())
+    head = await saved(store, head, grown("d1", users=2, orders=1))
+    await saved(store, head, grown("d1", users=-2))
+    assert await sums_of(store, "d1") == {"orders": 1}
+
+
+async def test_a_full_hash_takes_what_it_knows_and_counts_the_rest_as_overflow(store: Store) -> None:
+    head = await store.create(first_head())
+    head = await saved(store, head, grown("n1", 2, a=1, b=1, c=5))
+    await saved(store, head, grown("n1", 2, b=2, d=1))
+    assert await sums_of(store, "n1") == {"a": 1, "b": 3, "overflow": 2}
+
+
+async def test_a_refused_save_adds_to_no_sum(store: Store) -> None:
+    head = await store.create(first_head())
+    await store.plan(head, plan_of(head), [])
+    with pytest.raises(Fenced, match="another plan"):
+        await store.save(head, plan_of(head, now_ms=1), grown("d1", orders=1))
+    assert await sums_of(store, "d1") == {}
+
+
+@pytest.mark.services
+async def test_names_of_sums_that_were_dropped_are_forgotten_by_and_by(redis: Redis) -> None:
+    """Their hashes expire; with every 64th name that is there those without one are struck off the list."""
+    store = PartitionStore(f"test-{uuid.uuid4().hex[:12]}", redis.url)
+    head = await store.create(first_head())
+    head = await saved(store, head, outcome({}, sums=tuple(Increments(f"d{n}", {"orders": 1}, 60, 100) for n in range(63))))
+    names = Keys.of(store.app_id, P).sums
+    async with aioredis.from_url(store.url) as client:
+        await client.delete(names + b":d7")
+        head = await saved(store, head, grown("d1", orders=1))
+        assert await client.hexists(names, "d7")
+        await saved(store, head, grown("d63", orders=1))
+        assert not await client.hexists(names, "d7")
+        assert await client.hlen(names) == 63
+    await store.close()
 
 
 # -- names and sizes -----------------------------------------------------------------------------------------------

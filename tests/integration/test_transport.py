@@ -3,6 +3,7 @@ told."""
 
 import asyncio
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from tests.topics import Topics as TopicsOf
 pytestmark = pytest.mark.services
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 _app_ids = itertools.count(1)
 
 
@@ -134,7 +135,7 @@ async def crew(kafka: Kafka, topics: Topics, make_crew: Callable[[str, list[str]
 
 
 async def until(true: Callable[[], Any], what: str) -> None:
-    """`true` holds. AssertionError naming `what` when it does not for a minute (a hang, not a measurement)."""
+    """`true` holds. AssertionError naming `what` when it does not for minutes (a hang, not a measurement)."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             while not true():
@@ -377,7 +378,8 @@ async def test_an_error_ends_the_process_with_one_line(crew: Crew) -> None:
     await produce(crew.broker, crew.inputs, range(12))
     worker = crew.start(crash_after=1)
     assert await worker.ended() == 1
-    assert worker.last_words() == ["streams: RuntimeError: planted in two lines"]
+    [said] = worker.last_words()
+    assert re.sub(r":\d+", ":N", said) == "streams: a bug: RuntimeError at recorder.py:N run (STREAMS_DEBUG=1 shows all of it)"
 
 
 async def test_unequal_partition_counts_end_the_process(kafka: Kafka, topics: Topics, make_crew: Callable[..., Crew]) -> None:
@@ -399,7 +401,8 @@ async def test_lanes_that_fail_to_end_are_an_error(crew: Crew) -> None:
     worker = crew.start(close_raises=True)
     await until(lambda: len(worker.partitions()) == 4, "four lanes")
     assert await worker.stopped() == 1
-    assert worker.last_words() == ["streams: RuntimeError: planted"]
+    [said] = worker.last_words()
+    assert re.sub(r":\d+", ":N", said) == "streams: a bug: RuntimeError at recorder.py:N close (STREAMS_DEBUG=1 shows all of it)"
 
 
 async def test_a_stop_that_takes_too_long_is_a_hard_one(crew: Crew) -> None:

@@ -10,6 +10,7 @@ from streams.core.event import WALL_CLOCK, Decoder
 from streams.core.payload import nests_deeper
 from streams.core.record import Event, Rejected
 from streams.settings import load
+from tests.examples import examples
 from tests.pills import APPENDED_MS, GOOD, PILLS
 from tests.unit.records import FakeRecord
 
@@ -71,7 +72,7 @@ def sound(decoded: Any) -> bool:
     return decoded is WALL_CLOCK or (isinstance(decoded, Rejected) and decoded.reason in REASONS)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(st.lists(records, max_size=6))
 def test_a_batch_becomes_what_its_records_become_alone(batch: list[FakeRecord]) -> None:
     decoded = DECODER.decode(batch)
@@ -97,7 +98,7 @@ def depth_of(value: Any) -> int:
     return 0
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(json_texts, st.integers(0, 8))
 @example('{"a":[{"b":[]}]}', 3)
 @example("[{},[[]]]", 2)
@@ -105,7 +106,7 @@ def test_the_depth_that_is_found_without_parsing_is_the_depth(text: str, depth: 
     assert nests_deeper(text.encode(), depth) == (depth_of(json.loads(text)) > depth)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 8))
 def test_looking_for_depth_never_fails(value: bytes, depth: int) -> None:
     nests_deeper(value, depth)

@@ -9,10 +9,10 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import given
 
+from streams.core.envelope import rfc3339
 from streams.errors import ConfigError
 from streams.replay.mapping import AmountColumns, Mapping, TimeColumn
 from streams.replay.sources import read
-from streams.sim.emission import rfc3339
 
 TABLE = Mapping(
     user="user",

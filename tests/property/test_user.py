@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.core.record import NEVER_MS, Fate
-from streams.core.rules import DAY_MS, REVENUE, SESSION, Churn, Scoring
+from streams.core.rules import DAY_MS, DWELL, MARKS, REVENUE, SESSION, Churn, Scoring
 from streams.core.score import ScoreRecord, score_record
 from streams.core.user import Turn, User
+from tests.examples import examples
 from tests.histories import ADDED, EMAIL, ORDER, VIEW, at, fresh, make_rules
 
 MINUTE_MS = 60_000
@@ -42,6 +43,7 @@ class Brute:
     sessions: list[int] = field(default_factory=list)
     remembered: list[tuple[int, int]] = field(default_factory=list)  # id, number of active days when it was accepted
     newest_ms: int = -1
+    scored_ms: int = -1
     last_day: int = -1
     active_days: int = 0
 
@@ -51,8 +53,10 @@ class Brute:
             return Fate.LATE
         if sent.ident in [ident for ident, _ in self.remembered]:
             return Fate.DUPLICATE
-        if self.newest_ms < 0 or sent.at_ms - self.newest_ms > 30 * MINUTE_MS:
-            self.sessions.append(sent.at_ms)
+        if WEIGHTS[sent.kind]:
+            if self.scored_ms < 0 or sent.at_ms - self.scored_ms > 30 * MINUTE_MS:
+                self.sessions.append(sent.at_ms)
+            self.scored_ms = max(self.scored_ms, sent.at_ms)
         if WEIGHTS[sent.kind] and day > self.last_day:
             self.last_day, self.active_days = day, self.active_days + 1
         self.events.append(sent)
@@ -110,7 +114,7 @@ def fold(user: User, sent: Sent, offset: int) -> int:
     return user.fold(sent.kind, sent.at_ms, sent.ident, sent.amount, 0, 3, offset)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(histories(), st.integers(0, 40 * DAY_MS), st.sampled_from([RULES, FORGETFUL]))
 def test_fates_windows_sessions_and_counters_are_those_of_brute_force(sent: list[Sent], later_ms: int, rules: object) -> None:
     """After every event, at its time and at a later one."""
@@ -126,7 +130,7 @@ def test_fates_windows_sessions_and_counters_are_those_of_brute_force(sent: list
                 assert user.ces(window, at_ms) == sum(WEIGHTS[kind] * n for kind, n in counts.items() if kind > REVENUE)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(histories(), st.data())
 def test_a_dump_and_a_load_at_any_point_change_nothing(sent: list[Sent], data: st.DataObject) -> None:
     """A user that rests between events, among others, becomes what the user that never rested becomes: fates, turns, bytes."""
@@ -145,7 +149,7 @@ def test_a_dump_and_a_load_at_any_point_change_nothing(sent: list[Sent], data: s
         assert (through.turns, through.dump()) == (rested.turns, rested.dump())
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(histories(most=25), st.randoms(use_true_random=False))
 def test_the_order_of_events_within_the_window_leaves_no_trace_in_panes_and_counters(sent: list[Sent], draw: object) -> None:
     """Sessions aside, which are counted in the order of processing."""
@@ -166,14 +170,14 @@ def without_sessions(counts: dict[int, int]) -> dict[int, int]:
 
 def panes(user: User) -> list[int]:
     """The entries of the pane table, sessions aside."""
-    return [entry for entry in user.panes.entries[: user.panes.size] if entry >> 40 & 255 != SESSION]
+    return [entry for entry in user.panes.entries[: user.panes.size] if entry >> 40 & 255 not in (SESSION, DWELL, MARKS)]
 
 
 ADVERSARIAL = st.tuples(st.integers(3, 255), st.sampled_from([0, MINUTE_MS, 7 * MINUTE_MS, 3_600_000, DAY_MS]), st.integers(1, 400))
 
 
-@settings(max_examples=25)
-@given(st.lists(ADVERSARIAL, min_size=1, max_size=12), st.sampled_from([6656, 8192]))
+@settings(max_examples=examples(25))
+@given(st.lists(ADVERSARIAL, min_size=1, max_size=12), st.sampled_from([8000, 8192]))
 @example([(3, DAY_MS, 30), (3, MINUTE_MS, 400), (3, 0, 400)], 8192)
 def test_no_history_makes_a_state_larger_than_its_bound(runs: Sequence[tuple[int, int, int]], bound: int) -> None:
     """Runs of events of rising types, at once, by the minute, by the hour, by the day: lifetime counters are exact, and what is in
@@ -195,7 +199,7 @@ def test_no_history_makes_a_state_larger_than_its_bound(runs: Sequence[tuple[int
     assert all(n <= lifetime[kind] for kind, n in user.counts("30d", now_ms).items() if kind > REVENUE)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(histories(), st.integers(0, 90 * DAY_MS))
 def test_a_timer_is_never_late_and_turns_are_in_order(sent: list[Sent], later_ms: int) -> None:
     """Whatever `turn` returns was due, comes at its instant, and not before the one before it; nothing is due after it has said so."""
@@ -216,7 +220,7 @@ def test_a_timer_is_never_late_and_turns_are_in_order(sent: list[Sent], later_ms
     assert user.turn(bound_ms) == 0
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(histories(most=40))
 def test_a_score_record_is_what_the_encoder_makes_of_it(sent: list[Sent]) -> None:
     """The bytes are canonical JSON of `ScoreRecord`, and its numbers are those of the user."""
@@ -239,7 +243,7 @@ def test_a_score_record_is_what_the_encoder_makes_of_it(sent: list[Sent]) -> Non
     )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.integers(1, 40), max_size=60),
     st.sampled_from([0.05, 0.1, 0.3, 0.5, 0.8, 0.9, 0.95]),

@@ -1,39 +1,55 @@
 """The compiled core and its own source, interpreted, are the same program: one long history, equal to the byte."""
 
 import random
-import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 import streams.core.score
 import streams.core.user
-from streams.core.rules import DAY_MS, EventType, Rules, Scoring
+from streams.core.activity import ACTIVE
+from streams.core.metric_rules import Metrics, Streak
+from streams.core.properties import Aggregated, Context, Properties
+from streams.core.record import Fate
+from streams.core.rules import DAY_MS, Aggregate, EventType, Rules, Scoring
+from streams.core.values import aggregated
+from streams.timezones import all_zones
 from tests.histories import at, make_rules
+from tests.interpreted import interpreted
 
 #: In the order in which they import each other.
-MODULES = ("panes", "rhythm", "recent", "lifetime", "facts", "writer", "user", "score")
-CORE = Path(__file__).resolve().parents[2] / "streams" / "core"
+MODULES = (
+    "panes",
+    "rhythm",
+    "recent",
+    "lifetime",
+    "sessions",
+    "profile",
+    "activity",
+    "aggregates",
+    "facts",
+    "writer",
+    "correction",
+    "pending",
+    "slots",
+    "ties",
+    "state",
+    "user",
+    "score",
+)
 
 
-def interpreted() -> tuple[ModuleType, ModuleType]:
-    """`user` and `score` from their source, importing each other so; what was imported before is untouched."""
-    names = [f"streams.core.{name}" for name in MODULES]
-    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
-    try:
-        for name in names:
-            loader = SourceFileLoader(name, str(CORE / f"{name.rpartition('.')[2]}.py"))
-            spec = spec_from_loader(name, loader)
-            assert spec is not None
-            sys.modules[name] = module_from_spec(spec)
-            loader.exec_module(sys.modules[name])
-        return sys.modules["streams.core.user"], sys.modules["streams.core.score"]
-    finally:
-        sys.modules.update(before)
+def from_source() -> tuple[ModuleType, ModuleType]:
+    found = interpreted(MODULES)
+    return found["user"], found["score"]
+
+
+def seen(slot: int, value: int | str) -> Aggregated:
+    found = aggregated(slot, isinstance(value, str), value)
+    assert found is not None
+    return found
 
 
 def play(user_module: Any, score_module: Any, rules: Rules) -> list[object]:
@@ -55,12 +71,34 @@ def play(user_module: Any, score_module: Any, rules: Rules) -> list[object]:
         ident = draw.getrandbits(64) if draw.random() < 0.9 else number // 50
         kind = draw.randrange(10, 30)
         amount = draw.choice((0, 0, 999, -(1 << 38), 1 << 38))
-        made.append((user.fold(kind, now_ms - late_ms, ident, amount, number % 3, 5, number), user.turns, user.due_ms))
+        said = Properties(
+            feature=f"f{draw.randrange(80)}",
+            engaged_ms=draw.choice((0, 9_000)),
+            counters=draw.choice(((), (240,))),
+            aggregated=(seen(0, draw.randrange(-(10**9), 10**9)), seen(1, f"text {draw.randrange(draw.choice((5, 90)))}")),
+        )
+        context = draw.choice((None, Context(timezone="Europe/Berlin"), Context(timezone="Asia/Tokyo")))
+        fate = user.fold(kind, now_ms - late_ms, ident, amount, number % 3, 5, number, draw.choice((None, said)), context)
+        made.append(
+            (fate, user.turns, user.due_ms, user.purchase(now_ms), user.profile.streak(1), user.profile.used_since(now_ms // DAY_MS - 7))
+        )
         made.append((user.emission(user.newest_ms), user.engagement(user.newest_ms), user.churn(now_ms), user.drop(now_ms)))
         if number % 7 == 0:
             user.emitted(user.newest_ms)
             made.append(score_module.score_record(user, rules, cause="event", as_of_ms=user.newest_ms, due_ms=None, rev=number))
             made.append((tuple(user.facts(now_ms)), tuple(user.alert(0)), tuple(user.alert(1)), user.counts("24h", user.newest_ms)))
+            made.append((user.aggregates.number(0), user.aggregates.text(1)))
+        if fate == Fate.COUNTED:
+            day = (now_ms - late_ms) // DAY_MS
+            user.activity.reach(day)
+            user.activity.rings[ACTIVE] |= 1 << user.activity.base - day
+        if number % 100 == 7:
+            other = user_module.User(rules)
+            other.load("other", states.get(f"user-{draw.randrange(4)}"))
+            days = user.days_with(other)
+            user.activity.merge(other.activity)
+            user.absorb(other, days, [each.day for each in days if each.mine and each.theirs], 1, 5, number)
+            made.append((user.turns, user.wrong, user.right, user.due_ms, user.counts("30d", user.newest_ms), user.lifetime()))
         states[key] = user.dump()
         made.append(states[key])
     return made
@@ -68,9 +106,32 @@ def play(user_module: Any, score_module: Any, rules: Rules) -> list[object]:
 
 @pytest.mark.skipif(not streams.core.user.COMPILED, reason="NOT RUN: the core is not compiled here (python setup.py build_ext --inplace)")
 def test_compiled_and_interpreted_are_equal_to_the_byte() -> None:
-    types = [EventType(id=number, name=f"kind_{number}", weight=(number % 7) / 3) for number in range(11, 30)]
-    rules = make_rules(types=types, scoring=Scoring(state_bytes=6656))
-    user, score = interpreted()
+    types = [
+        EventType(
+            id=number,
+            name=f"kind_{number}",
+            weight=(number % 7) / 3,
+            page=number % 3 == 0,
+            active=number % 4 == 0,
+            key=number % 5 == 0,
+            amount="revenue" if number % 6 == 0 else None,
+        )
+        for number in range(11, 30)
+    ]
+    made = make_rules(types=types, scoring=Scoring(state_bytes=8000))
+    rules = msgspec.structs.replace(
+        made,
+        zones=all_zones(),
+        catalogue=msgspec.structs.replace(
+            made.catalogue,
+            aggregates=(
+                Aggregate(id=3, name="number", event="kind_20", of="n"),
+                Aggregate(id=1, name="text", event="kind_20", of="t", kind="text"),
+            ),
+        ),
+        metrics=Metrics(streaks=(Streak(id=1, name="early", event="kind_12", days=3, before="12:00"),)),
+    )
+    user, score = from_source()
     assert user.COMPILED is False
     slow, fast = play(user, score, rules), play(streams.core.user, streams.core.score, rules)
     assert len(slow) == len(fast)
@@ -80,6 +141,6 @@ def test_compiled_and_interpreted_are_equal_to_the_byte() -> None:
 
 def test_the_source_alone_is_a_core() -> None:
     """Without a compiler the modules are ordinary Python."""
-    user, score = interpreted()
+    user, score = from_source()
     assert (user.COMPILED, user.User is streams.core.user.User) == (False, False)
     assert score.score_record is not streams.core.score.score_record

@@ -14,6 +14,8 @@ import pytest
 
 #: What stands in the way of whom: dotted name -> fingerprint of its source.
 OVERRIDDEN = {
+    "aiokafka.consumer.fetcher:PartitionRecords.__iter__": "633c27d0e7e8f5e9",
+    "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": "71ef61a2eb1ccf56",
     "faust.app.base:App._create_directories": "186705cc5f7b1ee5",
     "faust.app.base:App.on_stop": "e1ddb65966606f01",
     "faust.tables.base:Collection.on_start": "faf8eda401865cd3",

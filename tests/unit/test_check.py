@@ -22,7 +22,8 @@ def example(*expect: Expected, event: str = "product_added", days: tuple[float, 
 
 
 def test_the_shipped_rules_keep_their_own_promises_and_raise_no_doubt() -> None:
-    assert [(finding.level, finding.where) for finding in check_config(SHIPPED)] == [("ok", "scoring.yaml")] * 3 + [("ok", "risk.yaml")] * 3
+    files = ["scoring.yaml"] * 3 + ["risk.yaml"] * 3 + ["tracking_plan.yaml"] * 3
+    assert [(finding.level, finding.where) for finding in check_config(SHIPPED)] == [("ok", file) for file in files]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_a_rule_that_no_longer_keeps_its_promise_is_an_error_that_says_what_beca
 
 def test_an_example_that_makes_no_sense_is_an_error_of_its_file() -> None:
     broken = msgspec.structs.replace(SHIPPED, examples=(("risk.yaml", example(Expected(day=1), event="product_eaten")),))
-    assert [tuple(finding)[:3] for finding in check_config(broken)] == [
+    assert [tuple(finding)[:3] for finding in check_config(broken) if finding.level != "ok"] == [
         ("error", "risk.yaml", "example `e`: given[0].event: `product_eaten` is not an event of catalogue.yaml"),
     ]
 

@@ -1,6 +1,5 @@
 """The online correction of churn: its golden values (from a second, plain implementation of the formulas), and its rules."""
 
-from itertools import islice
 from math import inf, log, nan
 
 import msgspec
@@ -10,23 +9,14 @@ from streams.core.churnmodel import (
     FEATURES,
     ChurnModel,
     Label,
-    Snapshot,
-    Verdict,
     corrected,
-    decode,
-    encode,
-    features,
-    label,
     learn,
     merge,
     sampled,
-    snapshot,
     start,
-    verdict,
 )
 from streams.core.rules import DAY_MS, Catalogue, EventType, Rules
-from streams.core.user import Facts, User
-from streams.errors import StreamsError, UnknownStateVersion
+from streams.core.user import User
 
 HALVES = (0.5,) * 10
 
@@ -47,13 +37,14 @@ def taught(labels: list[Label]) -> ChurnModel:
     return model
 
 
-def facts_at(day: int) -> Facts:
-    """The user of the documented golden values: events of weight 3 on days 0, 2, 3, 7, 8, 12, 20."""
+def features(silence: float) -> list[float]:
+    """x of the user of the documented golden values (events of weight 3 on days 0, 2, 3, 7, 8, 12, 20) after so many days of silence."""
     catalogue = Catalogue(types=(EventType(id=10, name="added", weight=3.0),))
     user = User(Rules(version="v", app_id="a", partitions=1, catalogue=catalogue))
     for number, each in enumerate((0, 2, 3, 7, 8, 12, 20)):
         user.fold(10, each * DAY_MS, number + 1, 0, 0, 0, number)
-    return user.facts(day * DAY_MS)
+    user.correction.look(user.rhythm, silence)
+    return list(user.correction.x)
 
 
 # -- features -----------------------------------------------------------------------------------------------------------------
@@ -61,8 +52,7 @@ def facts_at(day: int) -> Facts:
 
 def test_features_of_the_documented_user() -> None:
     """x after ten days of silence, in the order of its names."""
-    x = features(facts_at(30), 30.0)
-    assert dict(zip(FEATURES, [round(value, 6) for value in x], strict=True)) == {
+    assert dict(zip(FEATURES, [round(value, 6) for value in features(10.0)], strict=True)) == {
         "silence": 1.466337,
         "silence_in_gaps": 0.807752,
         "gap": -1.857574,
@@ -78,12 +68,7 @@ def test_features_of_the_documented_user() -> None:
 
 def test_silence_in_gaps_is_clipped() -> None:
     """A thousand gaps of silence say no more than 54."""
-    assert features(facts_at(20_000), 30.0)[1] == 4.0
-
-
-def test_a_snapshot_holds_what_will_be_learned_from() -> None:
-    taken = snapshot(facts_at(30), 30, 30.0)
-    assert (taken.day, round(taken.p0, 6), len(taken.x)) == (30, 0.169161, 10)
+    assert features(19_980.0)[1] == 4.0
 
 
 # -- correcting ---------------------------------------------------------------------------------------------------------------
@@ -108,14 +93,6 @@ def test_features_are_clipped_at_four_deviations() -> None:
     """A user unlike any other counts as unlike as four deviations."""
     model = taught(population(300))
     assert corrected(model, 0.4, (1e6,) * 10) == corrected(model, 0.4, (1e9,) * 10)
-
-
-@pytest.mark.parametrize(("churned", "stayed", "said"), [(99, 5000, "prior"), (5000, 99, "prior"), (100, 100, "online")])
-def test_p0_is_published_until_both_kinds_are_known(churned: int, stayed: int, said: str) -> None:
-    """A hundred matured labels of either kind."""
-    model = ChurnModel(30.0, churned, stayed, b=1.0)
-    expected = Verdict(0.5, "prior") if said == "prior" else Verdict(0.7310585786300049, "online")
-    assert verdict(model, 0.5, HALVES) == expected
 
 
 # -- learning -----------------------------------------------------------------------------------------------------------------
@@ -163,7 +140,7 @@ def test_labels_are_counted_by_kind() -> None:
 
 
 def test_equal_labels_make_equal_bytes() -> None:
-    assert encode(taught(population(250))) == encode(taught(population(250)))
+    assert msgspec.msgpack.encode(taught(population(250))) == msgspec.msgpack.encode(taught(population(250)))
 
 
 @pytest.mark.parametrize("bad", [Label(nan, HALVES, True), Label(0.5, (inf, *HALVES[1:]), True), Label(0.5, HALVES[1:], True)])
@@ -173,23 +150,7 @@ def test_what_is_no_number_is_not_learned(bad: Label) -> None:
         learn(start(30.0), bad)
 
 
-# -- labels come late ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("last_day", [95, 101])
-def test_nothing_is_learned_before_the_horizon_has_ended(last_day: int) -> None:
-    """Also not of a user who came back the next day."""
-    assert label(Snapshot(100, 0.3, HALVES), last_day=last_day, today=130, horizon_days=30) is None
-
-
-@pytest.mark.parametrize(
-    ("last_day", "cancelled", "churned"),
-    [(100, False, True), (101, False, False), (130, False, False), (130, True, True)],
-)
-def test_the_outcome_after_the_horizon(last_day: int, cancelled: bool, churned: bool) -> None:
-    """Churned is who had no active day in (t, t+H], or left in so many words."""
-    known = label(Snapshot(100, 0.3, HALVES), last_day=last_day, today=131, horizon_days=30, cancelled=cancelled)
-    assert known == Label(0.3, HALVES, churned)
+# -- who is looked at ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_sample_is_drawn_by_user_and_week() -> None:
@@ -235,25 +196,3 @@ def test_models_of_different_horizons_are_not_merged(models: list[ChurnModel]) -
     """Their labels mean different things."""
     with pytest.raises(ValueError, match="one horizon"):
         merge(models)
-
-
-# -- at rest ------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_model_comes_back_as_it_was() -> None:
-    model = taught(list(islice(population(300), 220)))
-    blob = encode(model)
-    assert blob[0] == 1
-    assert decode(blob) == model
-
-
-def test_a_model_of_a_later_release_is_refused() -> None:
-    with pytest.raises(UnknownStateVersion, match="version 2"):
-        decode(b"\x02" + encode(start(30.0))[1:])
-
-
-@pytest.mark.parametrize("blob", [b"", b"\x01", b"\x01\x90", b"\x01" + msgspec.msgpack.encode([30.0, 0, 0, 1.0, 0.0, [0.0] * 9])])
-def test_a_damaged_model_is_refused(blob: bytes) -> None:
-    """Empty, cut off, or with a weight too few."""
-    with pytest.raises(StreamsError, match="damaged"):
-        decode(blob)

@@ -1,5 +1,6 @@
 """The command line: how commands are told apart, how they end, and that errors are one line."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_the_version_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> Non
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = end_of(capsys, "--help")
     assert code == 0
-    for name in ("worker", "demo", "check", "topics", "replay", "explain", "dead", "stats", "serve"):
+    for name in ("worker", "demo", "check", "topics", "replay", "explain", "dead", "quarantine", "stats", "serve"):
         assert f" {name} " in out
 
 
@@ -52,6 +53,18 @@ def test_help_imports_neither_faust_nor_kafka_nor_redis() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_worker_reads_its_configuration_before_the_engine_is_imported(tmp_path: Path) -> None:
+    """A wrong one is answered in a fraction of a second: nobody waits for Faust to hear of a typo."""
+    script = (
+        "import sys\nfrom streams.cli import main\n"
+        "try: main(['worker'])\nexcept SystemExit as end: code = end.code\n"
+        "print(code, [m for m in ('faust', 'aiokafka', 'redis', 'streams.core.user') if m in sys.modules])"
+    )
+    env = {**os.environ, "STREAMS_CONFIG": str(tmp_path / "nowhere")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.splitlines()[-1] == "2 []"
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["explain"], ["demo", "--seconds", "x"], ["dead", "list", "--limit", "0"]])
@@ -68,6 +81,8 @@ def test_a_wrong_flag_ends_with_2(capsys: pytest.CaptureFixture[str], arguments:
         ["dead", "list"],
         ["dead", "show", "engagement.clickstream.v1/0/1"],
         ["dead", "replay", "--reason", "future"],
+        ["quarantine", "list"],
+        ["quarantine", "release", "--user", "u1"],
         ["topics", "create"],
     ],
     ids=" ".join,
@@ -110,6 +125,8 @@ def test_a_wrong_configuration_ends_with_2_and_names_file_and_path_first(
         (["dead", "show", "7"], "COORDINATES"),
         (["dead", "show", "topic/x/1"], "COORDINATES"),
         (["dead", "replay"], "dead replay"),
+        (["quarantine", "list", "--reason", "future"], "--reason"),
+        (["quarantine", "release"], "quarantine release"),
     ],
     ids=lambda it: it if isinstance(it, str) else " ".join(it),
 )

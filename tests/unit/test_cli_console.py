@@ -1,8 +1,10 @@
 """What commands print: foreign bytes cannot steer a terminal, and numbers read well."""
 
 import pytest
+from rich.console import Console
 
 from streams.commands.console import ago, count, printable
+from streams.commands.metrics import Compared, Reconciled, render_reconciled
 from streams.stats import ranges
 
 
@@ -34,3 +36,14 @@ def test_numbers_have_groups_of_three() -> None:
 
 def test_neighbouring_partitions_are_said_together() -> None:
     assert ranges((7, 0, 1, 2, 9, 10)) == "0-2, 7, 9-10"
+
+
+def test_figures_that_differ_are_shown_side_by_side() -> None:
+    """A recount that found something says what: both numbers of the figure, as stored and as counted again."""
+    out = Console(width=80)
+    differences = (Compared("dau/day", (3, None), (1234, None)), Compared("ctr/day", (1, 10), (2, 10)))
+    with out.capture() as shown:
+        render_reconciled(out, Reconciled("2026-01-31", 5000, 40, differences, ()))
+    lines = [line.split() for line in shown.get().splitlines()]
+    assert ["dau/day", "3", "/", "-", "1,234", "/", "-"] in lines
+    assert ["ctr/day", "1", "/", "10", "2", "/", "10"] in lines

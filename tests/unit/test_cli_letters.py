@@ -3,6 +3,7 @@
 import pytest
 
 from streams.core.deadletter import dead_letter
+from streams.core.identity import home_partition
 from streams.core.record import Coordinates, Output, Rejected
 from streams.core.rules import Catalogue, Rules
 from streams.errors import ConfigError
@@ -10,7 +11,7 @@ from streams.shell.letters import Letter, Selection, coordinates, origin_of_lett
 from tests.unit.records import CLICKS, REROUTED, FakeRecord
 
 RULES = Rules(version="v", app_id="app", partitions=4, catalogue=Catalogue(types=()))
-DEAD = "engagement.dead.v1"
+DEAD, QUARANTINE = "engagement.dead.v1", "engagement.quarantine.v1"
 
 
 def lying(letter: Output, timestamp: int = 7000) -> FakeRecord:
@@ -35,8 +36,6 @@ def test_key_value_and_foreign_headers_come_back_untouched() -> None:
 
 def test_the_users_home_is_the_target_whatever_else_is_wrong_with_the_record() -> None:
     """murmur2 puts `u1` on partition 1 of 4, as Kafka's own partitioner does."""
-    from streams.core.identity import home_partition
-
     for value in (b'{"userId":"u1","timestamp":[]}', b'{"userId":null,"anonymousId":"u1"}'):
         output, addressed = resent(refused(value), RULES)
         assert (output.partition, addressed) == (home_partition("u1", 4), True)
@@ -69,6 +68,19 @@ def test_a_time_that_lay_in_the_future_is_judged_anew() -> None:
     assert "reroute-appended-at" not in dict(output.headers)
 
 
+def test_what_was_held_back_goes_to_its_users_home_as_of_when_it_came() -> None:
+    """What made it suspicious stays behind; its own coordinates tell one release from two."""
+    headers = (("source", b"shop"), ("quarantine-reason", b"robot"), ("quarantine-topic", CLICKS.encode()))
+    output, addressed = resent(FakeRecord(QUARANTINE, 0, 3, 7000, b"u1", b'{"userId":"u1"}', headers), RULES)
+    assert (output.topic, output.partition, output.key, addressed) == (REROUTED, home_partition("u1", 4), b"u1", True)
+    assert list(output.headers) == [
+        ("source", b"shop"),
+        ("reroute-appended-at", b"7000"),
+        ("reroute-origin", b"engagement.quarantine.v1/0/3"),
+        ("dead-origin", b"engagement.quarantine.v1/0/3"),
+    ]
+
+
 def test_a_letter_is_named_by_the_record_that_was_refused() -> None:
     assert origin_of_letter(refused(b"{")) == Coordinates(CLICKS, 2, 9)
 
@@ -99,6 +111,8 @@ def test_other_texts_are_no_coordinates(text: str) -> None:
         (Selection(reason="limit"), False),
         (Selection(topic="t"), True),
         (Selection(topic="u"), False),
+        (Selection(key=b"u1"), True),
+        (Selection(key=b"u2"), False),
         (Selection(since_ms=100, until_ms=101), True),
         (Selection(since_ms=101), False),
         (Selection(until_ms=100), False),
@@ -107,5 +121,5 @@ def test_other_texts_are_no_coordinates(text: str) -> None:
     ],
 )
 def test_every_filter_must_hold(selection: Selection, chosen: bool) -> None:
-    letter = Letter(Coordinates("t", 0, 1), "future", "$.timestamp", "decode", 100, 5, 1, (0, 0))
+    letter = Letter(Coordinates("t", 0, 1), b"u1", "future", "$.timestamp", "decode", 100, 5, 1, (0, 0))
     assert selection.meets(letter) is chosen

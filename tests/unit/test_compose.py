@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 import streams
+from streams.commands.collect import _GRACE_S
+from streams.settings import load
 from tests import stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +92,8 @@ def test_what_must_outlive_a_container_is_in_a_volume() -> None:
     assert mounted("kafka")["/var/lib/kafka/data"] == "kafka"
     assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
     assert mounted("redis")["/data"] == "redis"
-    assert set(COMPOSE["volumes"]) == {"kafka", "redis"}
+    assert mounted("prometheus")["/prometheus"] == "prometheus"
+    assert set(COMPOSE["volumes"]) == {"kafka", "redis", "prometheus"}
 
 
 def test_workers_scale() -> None:
@@ -103,7 +106,7 @@ def test_workers_scale() -> None:
 def test_only_loopback_is_published() -> None:
     """Ports that are published listen on this machine only; Redis and the workers publish none."""
     published = {name: service.get("ports", []) for name, service in SERVICES.items()}
-    assert {name for name, ports in published.items() if ports} == {"kafka", "serve"}
+    assert {name for name, ports in published.items() if ports} == {"kafka", "serve", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -132,6 +135,12 @@ def test_every_service_is_bounded_and_says_when_it_comes_back() -> None:
     assert all("stop_grace_period" in service for service in lasting.values())
 
 
+def test_what_the_collector_is_answering_is_answered_before_it_is_killed() -> None:
+    """It waits for Kafka as long as streams.yaml says, and a bit."""
+    grace_s = int(SERVICES["serve"]["stop_grace_period"].removesuffix("s"))
+    assert grace_s > load(ROOT / "config", {}).collect.answer_s + _GRACE_S
+
+
 def test_the_image_bears_the_version_of_the_package() -> None:
     """One version, in `streams.__version__`."""
     assert SERVICES["worker"]["image"] == SERVICES["topics"]["image"] == SERVICES["serve"]["image"] == f"streams:{streams.__version__}"
@@ -149,7 +158,7 @@ def test_the_image_runs_as_nobody_and_starts_the_command() -> None:
 def test_the_image_installs_by_hash_only() -> None:
     """Each `pip install` of packages from outside goes through a lock."""
     installs = [line for line in (ROOT / "Dockerfile").read_text().split("RUN") if "pip install" in line]
-    assert all("--require-hashes" in each or "/wheel/*.whl" in each for each in installs)
+    assert all("--no-deps --require-hashes" in each or "/wheel/*.whl" in each for each in installs)
 
 
 def test_locks_name_no_registry() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.errors import ConfigError
 from streams.shell.embedded import _binary, embedded
+from tests.server import ended
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,18 +38,6 @@ def children() -> set[int]:
             found |= new
             look += new
     return found
-
-
-def ended(pid: int) -> bool:
-    """The process has ended, or does so within ten seconds."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], 10)[0])
-    finally:
-        os.close(handle)
 
 
 async def test_a_record_is_produced_and_consumed(temporary: Path) -> None:

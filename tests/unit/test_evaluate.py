@@ -9,13 +9,17 @@ from xml.etree import ElementTree
 import pytest
 
 from streams.core.rules import DAY_MS, Catalogue, EventType, Rules
+from streams.replay.mapping import load_mapping
+from streams.replay.sources import read
 from tests.evaluate import drops
 from tests.evaluate.__main__ import main
 from tests.evaluate.datasets import SETS, Absent, Protocol, Target, Visit
-from tests.evaluate.judge import judge_alerts
+from tests.evaluate.judge import AlertFigures, Verdicts, judge_alerts
 from tests.evaluate.metrics import auc, average_precision, bins, bootstrap, brier, ece, median, roc, top_precision
 from tests.evaluate.plots import Panel, svg
 from tests.evaluate.replay import Replay, rules_for
+from tests.evaluate.report import Churn, Drops, render
+from tests.evaluate.shop import FILE, MAPPING, Compared, compare_shop
 
 SCORES = [0.9, 0.8, 0.7, 0.7, 0.2]
 TRUTHS = [True, False, True, False, False]
@@ -134,11 +138,11 @@ def test_what_has_no_outcome_in_the_set_is_not_judged() -> None:
     assert 40 < max(each.ripe_day for each in replay.learned) <= 56
 
 
-def test_a_user_has_one_pending_snapshot() -> None:
-    """The next one is taken when the outcome of the last is known."""
+def test_a_user_is_looked_at_again_when_the_outcome_of_the_last_look_is_known() -> None:
+    """The product's lessons: one at a time."""
     learned = Replay(RULES, PROTOCOL).run(visits(u=range(300))).learned
     assert len(learned) > 3
-    assert all(later.day >= earlier.ripe_day for earlier, later in pairwise(learned))
+    assert all(later.ripe_day > earlier.ripe_day + 10 for earlier, later in pairwise(learned))
 
 
 def test_alerts_are_those_of_the_product_and_meet_their_outcome() -> None:
@@ -170,17 +174,50 @@ def test_an_injected_drop_is_found_in_a_regular_series() -> None:
     assert drops.calibrate(ticks) == 0.5
 
 
+# -- a shop, counted twice ----------------------------------------------------------------------------------------------------
+
+
+def a_shop(folder: Path) -> None:
+    """Invoice lines of three users over ninety days, with prices of half pennies, returns, and users who come back after a month."""
+    pandas = pytest.importorskip("pandas", reason="what evaluates is not installed")
+    rows = []
+    for number, day in enumerate((0, 0, 1, 3, 8, 9, 33, 34, 41, 70, 89)):
+        event, qty = ("return", -2) if number % 5 == 4 else ("purchase", 1 + number % 4)
+        for line in range(2):
+            ts = 1_291_161_600 + 86_400 * day + 3_600 + 60 * line
+            rows.append((ts, 17_850 + number % 3, event, str(536_365 + number), f"{line}", qty, (2.55, 0.125)[line], "France"))
+    columns = ["ts", "user_id", "event_type", "invoice", "sku", "qty", "unit_price", "country"]
+    lines = pandas.DataFrame(rows, columns=columns).astype({"unit_price": "float32", "qty": "int32"})
+    lines.to_parquet(folder / FILE)
+
+
+def test_the_product_and_the_lines_of_a_shop_agree(tmp_path: Path) -> None:
+    """Each figure of each of ninety days, and of three months."""
+    a_shop(tmp_path)
+    assert compare_shop(tmp_path) == Compared(90 * 40 + 3 * 8, ())
+
+
+def test_a_penny_too_much_is_found(tmp_path: Path) -> None:
+    """In every figure that rests on it, and in no other."""
+    a_shop(tmp_path)
+    first, *others = read(tmp_path / FILE, load_mapping(MAPPING))
+    dearer = first._replace(value=first.value.replace(b"2.55", b"2.56"))
+    wrong = {difference.partition("/")[0] for difference in compare_shop(tmp_path, [dearer, *others]).differences}
+    assert wrong == {"sales", "revenue", "average_order", "arpu"}
+
+
 # -- what is not there, and what is written -----------------------------------------------------------------------------------
 
 
 def test_an_absent_folder_is_said_and_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Each set by a line, and the report stays as it is."""
     monkeypatch.setenv("STREAMS_EVALUATION_DATA", str(tmp_path))
-    main(["mathoverflow", "retail", "drops"])
+    assert main(["mathoverflow", "retail", "drops", "shop"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"# mathoverflow skipped: mathoverflow_events.parquet is not in {tmp_path}",
         f"# retail skipped: online_retail_events.parquet is not in {tmp_path}",
         f"# drops skipped: aggregate_hourly.parquet is not in {tmp_path}",
+        f"# shop skipped: online_retail_events.parquet is not in {tmp_path}",
         "# the report was left as it is: not everything was measured",
     ]
 
@@ -199,3 +236,22 @@ def test_a_plot_is_well_formed() -> None:
     """Also with names that mean something to XML."""
     root = ElementTree.fromstring(svg([Panel("a < b", "x", "y", {"p & q": [(0.0, 0.0), (1.0, 1.0)]}, dots=True)]))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_report_has_what_was_measured() -> None:
+    """Each set in its row; what each threshold of the drop alert costs, and what another eligibility would have given."""
+    figures = {"auc_prior": 0.4, "auc_online": 0.6, "churned": 0.25, "churned_engaged": 0.1}
+    alerts = [AlertFigures("churn_risk", 4, 1, 0.01, None, None)]
+    churn = Churn(PROTOCOL, 7, 1234, Verdicts(figures, {}, {}, 20, 30, 5), alerts, {4.8: 0.35}, {2: (99, 0.51, 0.61)})
+    series = [drops.SeriesResult("hourly", 2.0, 0.5, 10, (3,))]
+    report = render([churn], Drops(series, series, {"Christmas": True}), Compared(1234, ()))
+    for row in (
+        "| Made | 7 | 1,234 | 10 | 10 | 3 | 40 to 60, every 10 | 20 | 30 | 25 % |",
+        "- Made: auc_prior 0.4000, to reach: 0.50",
+        "| Made | 2 | 99 | 0.510 | 0.610 |",
+        "| Made | `churn_risk` | 4 | 0.0100 | 1 of 4 | 0.10 (of 5) | - |",
+        "| 4.8 | 35.0 % |",
+        "| hourly | 2.00 | 0.50 | 10 % | 10 % | 3 | 2.00 | 0.50 | 10 % | 10 % | 3 |",
+        "Of 1,234 figures 0 differ, money to the cent.",
+    ):
+        assert f"\n{row}\n" in report

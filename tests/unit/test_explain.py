@@ -12,6 +12,7 @@ from streams.core.record import Coordinates
 from streams.core.rules import DAY_MS, Rules
 from streams.core.user import User
 from streams.explanation import Explanation, explain, let_pass
+from streams.serve.why import why
 from streams.settings import load
 
 DAY_0_MS = 20_000 * DAY_MS  # 2024-10-04
@@ -81,7 +82,7 @@ def test_a_silence_that_fires_shows_the_alert_under_the_id_of_the_record_that_op
     (alert,) = told(shopper(), 50).alerts
     last = Coordinates("engagement.clickstream.v1", 3, 31)
     assert (alert.rule, alert.alert_id) == ("engagement_drop", stable_id("engagement", "u1", "engagement_drop", last))
-    assert alert.clears_when.startswith(("one visit", "visits on"))
+    assert alert.clears_when.startswith(("one visit", "two visits this week"))
 
 
 def test_what_time_alone_will_do_is_told_in_order() -> None:
@@ -129,3 +130,18 @@ def test_who_was_only_sent_emails_was_never_active() -> None:
     user.load("u1", None)
     user.fold(next(entry.id for entry in rules().catalogue.types if entry.name == "email_send"), DAY_0_MS, 1, 0, 0, 0, 0)
     assert "Never active; last heard of 2 days ago; 0 active days." in explain(user, rules(), DAY_0_MS + 2 * DAY_MS).summary
+
+
+def test_what_has_never_been_has_no_date() -> None:
+    """An id that two people share has a state before it has an event of its own; who was only sent e-mails has no active day."""
+    shared, mailed = User(rules()), User(rules())
+    shared.load("anon:device", None)
+    shared.share(DAY_0_MS)
+    mailed.load("u1", None)
+    mailed.fold(next(entry.id for entry in rules().catalogue.types if entry.name == "email_send"), DAY_0_MS, 1, 0, 0, 3, 1)
+    for user, last_seen, said in ((shared, "", "Never seen; "), (mailed, "2024-10-04T00:00:00.000Z", "Never active; ")):
+        it = told(user, 3)
+        assert (it.first_seen, it.last_seen) == ("", last_seen)
+        assert said in it.summary
+        assert "Noch nie aktiv." in why(it, "de").summary
+        assert "19" not in it.summary + printed(it)

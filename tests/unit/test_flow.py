@@ -8,10 +8,22 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from streams.core.churnmodel import start
 from streams.core.envelope import rfc3339
+from streams.core.headers import (
+    DEAD_ORIGIN,
+    REROUTE_APPENDED_AT,
+    REROUTE_FROM,
+    REROUTE_HOPS,
+    REROUTE_ORIGIN,
+    REROUTE_USER,
+    STREAMS_CLOCK,
+    TRACEPARENT,
+)
 from streams.core.identity import home_partition
-from streams.core.record import FATES, NEVER_MS, Head, Outcome, Plan
-from streams.core.rules import DAY_MS, Catalogue, Emit, EventType, Rules
+from streams.core.parameters import prior
+from streams.core.record import FATES, NEVER_MS, PRIOR, Head, Outcome, Plan
+from streams.core.rules import DAY_MS, Catalogue, Emit, EventType, Learning, Rules
 from streams.core.user import User
 from streams.errors import UnknownStateVersion
 from streams.flow import Flow
@@ -23,9 +35,12 @@ DAY0 = 20_500 * DAY_MS
 PARTITIONS = 4
 
 
+OFF = Learning(enabled=False)  # lessons have tests of their own
+
+
 def rules(mode: Literal["meaningful", "step", "event"] = "meaningful", **changes: Any) -> Rules:
     types = (EventType(id=10, name="page_view"), EventType(id=11, name="order", weight=5.0, amount="revenue"))
-    made = Rules(version="v1", app_id="shop", partitions=PARTITIONS, catalogue=Catalogue(types=types), emit=Emit(mode=mode))
+    made = Rules(version="v1", app_id="shop", partitions=PARTITIONS, catalogue=Catalogue(types=types), emit=Emit(mode=mode), learning=OFF)
     return msgspec.structs.replace(made, **changes)
 
 
@@ -67,12 +82,21 @@ class World:
         self.queue: dict[str, int] = {}
         self.head = Head(partition, "me", 0, dict.fromkeys((CLICKS, CAMPAIGNS, REROUTED), 0), None, -1, "wall", {}, {})
 
-    def step(self, *records: FakeRecord, day: float | None = None, now_day: float | None = None, due_limit: int = 100) -> Outcome:
+    def step(
+        self,
+        *records: FakeRecord,
+        day: float | None = None,
+        now_day: float | None = None,
+        due_limit: int = 100,
+        hold_day: float | None = None,
+        parameters: str = PRIOR,
+    ) -> Outcome:
         reading = self.flow.read(records, self.head.partition)
         time_ms = DAY0 + int(day * DAY_MS) if day is not None else max([self.head.time_ms, *(r.timestamp - 1 for r in records)])
         now_ms = DAY0 + int(now_day * DAY_MS) if now_day is not None else time_ms
-        plan = Plan(self.head.rev, {}, time_ms, now_ms, reading.clock(self.head.clock), "v1", "prior", due_limit)
-        due = [key for at, key in sorted((at, key) for key, at in self.queue.items()) if at <= time_ms][:due_limit]
+        hold_ms = None if hold_day is None else DAY0 + int(hold_day * DAY_MS)
+        plan = Plan(self.head.rev, {}, time_ms, now_ms, reading.clock(self.head.clock), "v1", parameters, due_limit, hold_ms)
+        due = [key for at, key in sorted((at, key) for key, at in self.queue.items()) if at <= plan.timers_ms][:due_limit]
         outcome = self.flow.step(plan, reading, self.head, {key: self.rows.get(key) for key in [*reading.keys, *due]}, due)
         assert sum(outcome.fates) == len(records)
         for key, blob in outcome.users.items():
@@ -84,7 +108,16 @@ class World:
             if at_ms is not None:
                 self.queue[key] = at_ms
         self.head = Head(
-            self.head.partition, "me", plan.rev + 1, self.head.positions, None, time_ms, plan.clock, outcome.guards, self.head.fates
+            self.head.partition,
+            "me",
+            plan.rev + 1,
+            self.head.positions,
+            None,
+            time_ms,
+            plan.clock,
+            outcome.guards,
+            self.head.fates,
+            learned=self.head.learned if outcome.learned is None else outcome.learned,
         )
         return outcome
 
@@ -166,6 +199,29 @@ class TestFates:
         outcome = World(Flow(rules())).step(record(None, headers=[("streams-clock", b"wall")]))
         assert fates(outcome) == {"control": 1}
 
+    def test_the_journal_names_the_records_that_were_not_counted(self) -> None:
+        """With the reason of a rejection and where in the record it lies, never with a value of it."""
+        world = World(Flow(rules()))
+        other = next(name for name in ("bob", "carl", "dora", "eva") if home_partition(name, PARTITIONS) != HOME)
+        outcome = world.step(
+            record(event(ident="m")),
+            record(event(ident="m"), offset=1),
+            record(b"no json", offset=2),
+            record(event(user=other), offset=3),
+        )
+        (line,) = said(outcome, "journal")
+        assert [(each["offset"], each["fate"], each.get("reason")) for each in line["apart"]] == [
+            (2, "rejected", "not_json"),
+            (3, "rerouted", None),
+            (1, "duplicate", None),
+        ]
+
+    def test_a_step_of_repeats_names_two_hundred_of_them(self) -> None:
+        world = World(Flow(rules()))
+        outcome = world.step(*(record(event(ident="m"), offset=n) for n in range(300)))
+        (line,) = said(outcome, "journal")
+        assert (line["fates"], len(line["apart"])) == ({"counted": 1, "duplicate": 299}, 200)
+
 
 class TestRuleErrors:
     """A rule that raises costs the record, and nobody else anything."""
@@ -202,6 +258,22 @@ class TestRuleErrors:
             world.step(record(event()))
 
 
+OURS = (DEAD_ORIGIN, REROUTE_ORIGIN, REROUTE_FROM, REROUTE_HOPS, REROUTE_APPENDED_AT, REROUTE_USER, STREAMS_CLOCK, TRACEPARENT)
+NONSENSE = (None, b"", b"x", b"a/b", b"a/1/b", b"/1/2", b"\xff/1/2", "a/1/\u00b2".encode(), b"a/1/" + b"9" * 5000, b"9" * 5000)
+
+
+@pytest.mark.parametrize("topic", [CLICKS, REROUTED])
+@pytest.mark.parametrize("name", OURS)
+def test_what_a_foreigner_writes_into_our_headers_stops_nobody(topic: str, name: str) -> None:
+    """Of an event that is counted, of one that goes home, and of a record that is none: that one's letter says where it lay."""
+    for text in NONSENSE:
+        headers: Any = [(name, text)]
+        sent = [event(), event(user="eve"), b"no event"]
+        outcome = World(Flow(rules())).step(*(record(value, topic=topic, offset=n, headers=headers) for n, value in enumerate(sent)))
+        for letter in (each for each in outcome.outputs if each.topic == "engagement.dead.v1"):
+            assert dict(letter.headers)["__connect.errors.topic"] == topic.encode()
+
+
 class TestReplayOfDeadLetters:
     """Replaying a dead letter twice changes nothing."""
 
@@ -223,7 +295,7 @@ class TestReplayOfDeadLetters:
         world = World(Flow(rules()))
         world.step(self.letter(0), day=0)
         assert [key for key in world.rows if key.startswith("\x01")] == [f"\x01dead:{CLICKS}/0/3"]
-        world.step(day=46)
+        world.step(day=61)
         assert [key for key in world.rows if key.startswith("\x01")] == []
 
 
@@ -301,6 +373,42 @@ class TestAlerts:
         assert resolved["alert_id"] == fired["alert_id"]
         assert resolved["ends_at"] == rfc3339(DAY0 + int((day + 0.1) * DAY_MS))
 
+    def test_who_falls_silent_with_many_others_is_counted_and_not_told_alone(self) -> None:
+        """The first is told; the others are one alert, which ends with its hour. Nobody hears that one of them came back."""
+        made = rules()
+        world = World(Flow(msgspec.structs.replace(made, alerts=msgspec.structs.replace(made.alerts, group_from=1))))
+        crowd = [name for name in (f"u{n}" for n in range(100)) if home_partition(name, PARTITIONS) == HOME][:3]
+        for n in range(30):
+            world.step(*(record(event(n, user=name), n, offset=3 * n + place) for place, name in enumerate(crowd)))
+        alerts: list[Any] = []
+        while (day := (min(world.queue.values()) - DAY0) / DAY_MS) < 60 and not any(a["status"] == "resolved" for a in alerts):
+            alerts += said(world.step(day=day), "alerts")
+        first, group, over = [alert for alert in alerts if alert["rule"].startswith("engagement_drop")]
+        assert (first["rule"], first["status"], first["user_id"]) == ("engagement_drop", "firing", crowd[0])
+        assert (group["rule"], group["status"], over["rule"], over["status"]) == (
+            "engagement_drop_group",
+            "firing",
+            "engagement_drop_group",
+            "resolved",
+        )
+        assert group["alert_id"] == over["alert_id"]
+        assert over["reasons"][0]["value"] == 2
+        assert said(world.step(record(event(day + 1, user=crowd[1]), day + 1, offset=999)), "alerts") == []
+
+    def test_a_hold_keeps_silence_from_being_told_until_it_ends(self) -> None:
+        """The whole source was silent, which is no habit of hers. Time goes on meanwhile, and scores do."""
+        world, held = self.silent(), self.silent()
+        day = self.crossing(world)
+        assert said(held.step(day=day + 1, hold_day=day - 0.5), "alerts") == []
+        (alert,) = said(held.step(day=day + 1), "alerts")
+        assert alert["starts_at"] == said(self.fired, "alerts")[0]["starts_at"]
+
+    def test_who_comes_back_during_a_hold_was_never_missed(self) -> None:
+        world, held = self.silent(), self.silent()
+        day = self.crossing(world)
+        assert said(held.step(record(event(day + 0.5), day + 0.5, offset=99), day=day + 1, hold_day=day - 0.5), "alerts") == []
+        assert said(held.step(day=day + 1), "alerts") == []
+
     def test_a_later_visit_does_not_cancel_what_fell_due_before_it(self) -> None:
         """The visit is read before the sweep: the alert fires at its own instant all the same, and is resolved by the visit."""
         swept, late = self.silent(), self.silent()
@@ -337,6 +445,29 @@ class TestAlerts:
             if alerts := said(world.step(day=day, now_day=day + 1), "alerts"):
                 break
         assert alerts[0]["stale"] is True
+
+    def learned(self, flow: Flow) -> str:
+        """Parameters of day 35 by which whoever comes daily is at risk after four days."""
+        made = msgspec.structs.replace(prior(flow.rules), version="late", since_ms=DAY0 + 35 * DAY_MS)
+        flow.know(msgspec.structs.replace(made, churn=msgspec.structs.replace(start(30.0), a=3.0, b=21.0)))
+        return made.version
+
+    def test_who_comes_back_is_not_alerted_by_what_was_learned_meanwhile(self) -> None:
+        """The queue wakes a silent user at the risk that was known when it was written; to fire at the return is to resolve at once."""
+        world = self.silent()
+        world.step(day=32)
+        late = self.learned(world.flow)
+        assert world.queue["ann"] > DAY0 + 37 * DAY_MS
+        assert said(world.step(record(event(36), 36, offset=99), parameters=late), "alerts") == []
+
+    def test_who_stays_away_is_alerted_by_what_was_learned_at_the_next_look(self) -> None:
+        """A letter that was sent is no return, and makes the queue look again."""
+        world = self.silent()
+        world.step(day=32)
+        late = self.learned(world.flow)
+        sent = record(event(36, name="email_send", ident="letter"), 36, offset=99, topic=CAMPAIGNS)
+        assert said(world.step(sent, parameters=late), "alerts") == []
+        assert [(a["rule"], a["status"]) for a in said(world.step(day=37, parameters=late), "alerts")] == [("churn_risk", "firing")]
 
     def test_history_fires_its_timers_where_they_belong(self) -> None:
         """With the event clock a year of history is read in a second, and fires what fell due in between."""
@@ -416,3 +547,20 @@ def test_the_last_event_decides_what_moves_time(before: str, says: bytes, after:
 def test_records_that_are_no_events_do_not_move_the_clock() -> None:
     assert Flow(rules()).read([record(b"{")], HOME).clock("event") == "event"
     assert Flow(rules()).read([record(event()), record(None, headers=[("streams-clock", b"wall")])], HOME).clock("event") == "wall"
+
+
+# Traces
+
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize("mode", ["event", "step", "meaningful"])
+def test_a_score_belongs_to_the_trace_of_the_record_that_caused_it(mode: Literal["meaningful", "step", "event"]) -> None:
+    outcome = World(Flow(rules(mode))).step(record(event(), headers=[("traceparent", TRACE)]))
+    scores = [output for output in outcome.outputs if output.topic == "engagement.scores.v1"]
+    assert [dict(output.headers).get("traceparent") for output in scores] == [TRACE]
+
+
+def test_a_trace_that_is_none_is_not_passed_on() -> None:
+    outcome = World(Flow(rules("event"))).step(record(event(), headers=[("traceparent", b"\xff forged")]))
+    assert all("traceparent" not in dict(output.headers) for output in outcome.outputs)

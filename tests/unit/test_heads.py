@@ -17,7 +17,7 @@ HEAD = Head(
 
 
 def test_the_keys_of_a_partition_share_one_hash_tag() -> None:
-    assert Keys.of("shop", 11) == (b"{shop:11}:head", b"{shop:11}:users", b"{shop:11}:due")
+    assert Keys.of("shop", 11) == (b"{shop:11}:head", b"{shop:11}:users", b"{shop:11}:due", b"{shop:11}:agg")
 
 
 def test_equal_positions_are_equal_bytes_in_whatever_order_they_were_put() -> None:
@@ -27,21 +27,22 @@ def test_equal_positions_are_equal_bytes_in_whatever_order_they_were_put() -> No
 def test_equal_plans_are_equal_bytes_in_whatever_order_their_spans_were_put() -> None:
     written = (
         b'{"rev":4,"spans":{"a":[0,1],"b":[2,3]},"time_ms":50,"now_ms":60,"clock":"event",'
-        b'"rules_version":"r","parameters_version":"prior","due_limit":7}'
+        b'"rules_version":"r","parameters_version":"prior","due_limit":7,"hold_ms":null}'
     )
     assert encode_plan(plan(b=(2, 3), a=(0, 1))) == encode_plan(plan(a=(0, 1), b=(2, 3))) == written
 
 
 def test_a_head_is_what_was_written() -> None:
-    fields = [b"1", "Zoë/1".encode(), b"4", encode_positions(HEAD.positions), None, encode_body(HEAD)]
+    fields = [b"1", "Zoë/1".encode(), b"4", encode_positions(HEAD.positions), None, encode_body(HEAD), None]
     head = decode_head(3, fields, 70)
+    assert decode_head(3, [*fields[:6], b"known"], 70).learned == b"known"
     assert head == Head(3, "Zoë/1", 4, {"a": 2, "b": 1}, None, 9, "wall", {"a/1": 8}, {"late": 2}, 70)
-    assert decode_head(3, [*fields[:4], encode_plan(plan(a=(2, 5))), fields[5]], 70).plan == plan(a=(2, 5))
+    assert decode_head(3, [*fields[:4], encode_plan(plan(a=(2, 5))), *fields[5:]], 70).plan == plan(a=(2, 5))
 
 
 @pytest.mark.parametrize(("version", "said"), [(b"2", "version 2"), (None, "no version")])
 def test_a_head_of_another_make_is_not_guessed_at(version: bytes | None, said: str) -> None:
-    fields = [version, b"me", b"4", encode_positions(HEAD.positions), None, encode_body(HEAD)]
+    fields = [version, b"me", b"4", encode_positions(HEAD.positions), None, encode_body(HEAD), None]
     with pytest.raises(UnknownStateVersion, match=f"partition 3 has {said}; this release reads up to version 1"):
         decode_head(3, fields, 70)
 

@@ -1,11 +1,14 @@
 """How a worker process ends: by which signal or error, with which exit code, and with what on standard error."""
 
+import logging
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+
+from streams.shell.hosting import quiet_loggers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +57,7 @@ def test_a_known_error_ends_with_its_exit_code_and_its_text() -> None:
 
 
 def test_an_unknown_error_ends_with_1_and_its_name() -> None:
-    assert run("host.fatal(KeyError('x'))") == (1, "streams: KeyError: 'x'", "closed\n")
+    assert run("host.fatal(KeyError('x'))") == (1, "streams: a bug: KeyError at ? (STREAMS_DEBUG=1 shows all of it)", "closed\n")
 
 
 def test_the_first_error_counts() -> None:
@@ -66,9 +69,11 @@ def test_what_the_watch_says_ends_the_process() -> None:
 
 
 def test_an_end_that_hangs_is_cut_short() -> None:
-    """The loop is busy for ever while it should end: a thread leaves by force."""
+    """The loop is busy for ever while it should end: a thread leaves by force, and says what it did not wait for."""
     code, errors, _ = run("host.stop(); time.sleep(3600)", host="stop_s=0.3")
-    assert (code, errors) == (1, "streams: did not stop within 0.3 s")
+    *waiting, last = errors.splitlines()
+    assert (code, last) == (1, "streams: did not stop within 0.3 s")
+    assert any(line.startswith("still under way: ") and "Host._start > _kafka" in line for line in waiting), waiting
 
 
 def test_a_loop_that_answers_nobody_ends_the_process_and_says_where_it_is() -> None:
@@ -76,3 +81,23 @@ def test_a_loop_that_answers_nobody_ends_the_process_and_says_where_it_is() -> N
     assert code == 1
     assert "in say" in errors
     assert errors.splitlines()[-1] == "streams: the event loop has not answered for 0.5 s"
+
+
+def test_a_service_of_ours_is_as_quiet_as_those_of_the_library() -> None:
+    """Mode logs under the name of the class's module, and some of these are ours."""
+    handler = logging.Handler()
+    logging.getLogger().addHandler(handler)
+    try:
+        quiet_loggers()
+        kept = [
+            handler.filter(logging.LogRecord("streams.shell.engine", level, "", 0, text, (), None))
+            for level, text in (
+                (logging.INFO, "[^StreamsApp]: Starting..."),
+                (logging.ERROR, "[^-Consumer]: Crashed reason=ValueError('payload')"),
+                (logging.WARNING, "[^-Consumer]: something else"),
+                (logging.INFO, "metrics at http://127.0.0.1:9464/metrics"),
+            )
+        ]
+        assert [bool(each) for each in kept] == [False, False, True, True]
+    finally:
+        logging.getLogger().removeHandler(handler)

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from streams.demo.screen import alert_line, status_line
+from streams.demo.screen import PlainScreen, alert_line, status_line
 from streams.demo.tally import ActiveAlert, Latencies, Resolved, Tally
 from streams.demo.view import Picture, Progress, bar, draw, milliseconds, spark
 
@@ -24,6 +24,15 @@ ALERT = {
     "clears_when": "one visit",
     "starts_at": "2026-01-31T08:00:00.000Z",
 }
+SITE_DROP = {
+    **ALERT,
+    "alert_id": "s1",
+    "user_id": "",
+    "series": "all",
+    "rule": "site_drop",
+    "reasons": [{"code": "count", "text": "all events: 57 in one hour", "value": 57.0, "baseline": 128.0, "contribution": -71.0}],
+    "clears_when": "about 128 events in one hour",
+}
 
 
 def alert(**other: Any) -> bytes:
@@ -37,10 +46,8 @@ def score(band: str, rev: int = 1) -> bytes:
 def picture(**other: Any) -> Picture:
     reason, clears = "12.3 days without a visit; usually comes every 2.5 days", "regular visits for more than 14 days"
     active = [
-        ActiveAlert(
-            f"a-customer-with-a-rather-long-id-{n}", "engagement_drop", "high", 0.3, reason, clears, "", 1_000_000 - n * 9000, n < 3
-        )
-        for n in range(20)
+        ActiveAlert(name, name, "engagement_drop", "high", reason, clears, "", 1_000_000 - n * 9000, n < 3)
+        for n, name in enumerate(f"a-customer-with-a-rather-long-id-{n}" for n in range(20))
     ]
     fields: dict[str, Any] = {
         "phase": "live, 2,000 people, seed 7",
@@ -60,7 +67,7 @@ def picture(**other: Any) -> Picture:
         "firing_now": 97,
         "fired": 7,
         "ended": 3,
-        "resolved": [Resolved("u77", "churn_risk", "came_back", 990_000)],
+        "resolved": [Resolved("u77", "churn_risk", "came_back", 990_000, True)],
         "trouble": ["waiting for Redis: " + "connection refused, " * 10],
         "hint": ". /tmp/streams-demo-abcdefgh/env; streams explain user-000413",
         "now_ms": 1_000_000,
@@ -150,21 +157,32 @@ def test_a_tombstone_takes_the_user_away() -> None:
 
 def test_an_alert_that_is_told_twice_counts_once() -> None:
     tally = Tally(())
-    tally.live = True
+    tally.go_live(5)
     assert tally.alert(alert(), 5) is not None
-    assert tally.alert(alert(), 6) is None
-    assert tally.alert(alert(status="resolved", cause="came_back"), 7) == Resolved("u1", "engagement_drop", "came_back", 7)
-    assert tally.alert(alert(status="resolved", cause="came_back"), 8) is None
+    assert tally.alert(alert(), 5) is None
+    assert tally.alert(alert(status="resolved", cause="came_back"), 7) == Resolved("u1", "engagement_drop", "came_back", 7, True)
+    assert tally.alert(alert(status="resolved", cause="came_back"), 7) is None
     assert (tally.totals(), tally.active) == ({"firing": 1, "resolved": 1}, {})
 
 
 def test_alerts_of_the_history_are_shown_but_not_counted_as_live() -> None:
     tally = Tally(())
     tally.alert(alert(), 5)
-    tally.live = True
+    tally.go_live(6)
     tally.alert(alert(alert_id="a2", user_id="u2", starts_at="2026-01-30T08:00:00.000Z"), 6)
     assert tally.totals() == {"firing": 1, "resolved": 0}
     assert [it.user_id for it in tally.newest(5)] == ["u2", "u1"]
+
+
+def test_what_is_said_of_the_history_when_it_is_over_is_not_live_either() -> None:
+    """The watch over the whole judges the last hours of the history when all of it is counted."""
+    tally = Tally(())
+    tally.go_live(6)
+    drop, over = tally.alert(msgspec.json.encode(SITE_DROP), 5), tally.alert(msgspec.json.encode(SITE_DROP | {"status": "resolved"}), 5)
+    assert drop is not None
+    assert over is not None
+    assert (drop.live, over.live, list(tally.resolved)) == (False, False, [])
+    assert tally.totals() == {"firing": 0, "resolved": 0}
 
 
 def test_plain_lines_say_the_same_in_one_line() -> None:
@@ -176,5 +194,30 @@ def test_plain_lines_say_the_same_in_one_line() -> None:
     assert len(status_line(picture())) < 120
 
 
+def test_the_first_plain_line_is_where_the_page_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever started it waits for that; nothing is said before, and it is said once."""
+    screen = PlainScreen()
+    screen.show(picture(phase="starting", url_comes=True))
+    assert capsys.readouterr().out == ""
+    url = "http://127.0.0.1:8080/login/once"
+    screen.show(picture(phase="starting", url=url))
+    screen.show(picture(phase="live", url=url))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"   the page:  {url}"
+    assert [url in line for line in said].count(True) == 1
+    PlainScreen().show(picture(phase="starting"))
+    assert capsys.readouterr().out.startswith("   no page: ")
+
+
 def test_a_plain_alert_line_cannot_steer_the_terminal() -> None:
-    assert alert_line(Resolved("u\x1b[2J", "churn_risk", "came_back", 0)) == "  resolved  u\\x1b[2J: churn risk; came back"
+    assert alert_line(Resolved("u\x1b[2J", "churn_risk", "came_back", 0, True)) == "  resolved  u\\x1b[2J: churn risk; came back"
+
+
+@pytest.mark.parametrize(
+    ("series", "about"),
+    [("all", "all events"), ("country:DE", "country DE"), ("account:acme", "account acme"), ("users", "many users")],
+)
+def test_an_alert_about_no_user_says_what_it_is_about(series: str, about: str) -> None:
+    told = Tally(()).alert(msgspec.json.encode(SITE_DROP | {"series": series}), 0)
+    assert told is not None
+    assert alert_line(told).startswith(f"  alert     {about}: site drop; all events: 57 in one hour; ")

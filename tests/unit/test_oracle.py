@@ -9,7 +9,7 @@ import pytest
 from streams.core.event import WALL_CLOCK, Decoder
 from streams.core.identity import home_partition as product_home
 from streams.core.record import Event, Rejected
-from streams.core.rules import Catalogue, EventType, Rules
+from streams.core.rules import Bounds, Catalogue, Counter, EventType, Rules
 from tests.logs import Line, Place, home_partition
 from tests.oracle_events import Reader, Refused, Said
 from tests.oracle_user import COUNTED, DAY_MS, OracleUser
@@ -23,7 +23,12 @@ TYPES = (
     EventType(id=21, name="email_machine_open", channel="email", weight=0.0),
     EventType(id=22, name="push_open", channel="push"),
 )
-RULES = Rules(version="test", app_id="t", partitions=4, catalogue=Catalogue(types=TYPES))
+COUNTERS = (
+    Counter(id=240, name="big_order", event="order_completed", where={"revenue": Bounds(at_least=39.95, at_most=500.0)}),
+    Counter(id=241, name="shoe_view", event="page_view", where={"category": ("shoes", "7"), "new": True}),
+    Counter(id=242, name="seventh_view", event="page_view", where={"category": 7.0}),
+)
+RULES = Rules(version="test", app_id="t", partitions=4, catalogue=Catalogue(types=TYPES, counters=COUNTERS))
 PLAIN: dict[str, Any] = msgspec.to_builtins(RULES)
 AT_MS = 1_790_000_000_000
 
@@ -80,6 +85,12 @@ CASES: list[dict[str, Any]] = [
     {"event": "order_completed", "properties": {"revenue": True}},
     {"event": "order_completed", "properties": {"revenue": 10**12}},
     {"event": "order_refunded", "properties": {"revenue": 5}},
+    *({"event": "order_completed", "properties": {"revenue": revenue}} for revenue in (39.94, "39.95", 500, 500.01, "", None)),
+    *(
+        {"properties": {"category": category, "new": new}}
+        for category in ("Shoes ", "boots", 7, 7.0, "7", "7.0", 7.5, True, None, ["shoes"])
+        for new in (True, "TRUE", False, 1, None)
+    ),
     {"properties": {f"p{n}": n for n in range(65)}},
     {"properties": [1]},
     {"properties": {"a": [[[[[[[[[1]]]]]]]]]}},
@@ -130,13 +141,16 @@ def _ours(reader: Reader, line: Line) -> Any:
         said = reader.read(line)
     except Refused as why:
         return str(why)
-    return said if isinstance(said, str) else (said.user, said.raw_id, said.type_id, said.at_ms, said.amount, said.event_clock)
+    if isinstance(said, str):
+        return said
+    return (said.user, said.raw_id, said.type_id, said.at_ms, said.amount, said.event_clock, said.counters)
 
 
 def _theirs(said: object) -> Any:
     if isinstance(said, Rejected):
         return said.reason
     if isinstance(said, Event):
-        return (said.user, said.raw_id, said.type_id, said.at_ms, said.amount, said.event_clock)
+        counters = () if said.properties is None else said.properties.counters
+        return (said.user, said.raw_id, said.type_id, said.at_ms, said.amount, said.event_clock, counters)
     assert said is WALL_CLOCK
     return "control"

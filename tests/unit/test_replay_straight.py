@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from streams.core.envelope import rfc3339
 from streams.core.rules import DAY_MS
 from streams.replay.straight import StraightReport, straight
 from streams.settings import load
-from streams.sim.emission import Emission, rfc3339
+from streams.sim.emission import Emission
 from streams.sim.uniform import uniform_events
 from streams.sim.world import World
 
@@ -66,6 +67,7 @@ def test_alerts_do_not_depend_on_the_steps() -> None:
     assert reports[0].alerts == reports[1].alerts
     assert reports[0].alerts["engagement_drop"].fired >= 1
     assert reports[0].fates == reports[1].fates
+    assert reports[0].users == sum(reports[0].bands.values()), "accounts and ids that were merged are no users"
     assert reports[0].rejects.keys() <= {"not_json", "wrong_type", "missing_field", "blocked_id"}
 
 

@@ -11,6 +11,7 @@ from streams.serve.inbox import Filter, Inbox
 from streams.serve.people import People
 from streams.serve.pulse import SPAN_S, Pulse
 from streams.settings import load
+from tests.served import alert
 
 NOW_MS = 1_800_000_000_000
 RULES: Rules = load(Path("config"), {}).rules
@@ -20,29 +21,9 @@ def score(value: float, *, rev: int = 1, band: str = "cold", cause: str = "event
     return json.dumps({"user_id": "u", "engagement_score": value, "band": band, "rev": rev, "cause": cause, "more": 1}).encode()
 
 
-def alert(ident: str, *, at: str = "2026-01-01T00:00:00.000Z", status: str = "firing", **other: Any) -> bytes:
-    fields = {
-        "alert_id": ident,
-        "fingerprint": ident,
-        "user_id": f"user of {ident}",
-        "rule": "churn_risk",
-        "status": status,
-        "cause": "silence",
-        "severity": "high",
-        "risk": 0.5,
-        "band": "cold",
-        "horizon_days": 30.0,
-        "value_band": "low",
-        "reasons": [],
-        "clears_when": "one visit",
-        "starts_at": at,
-        "ends_at": None,
-        "stale": False,
-        "model": "prior",
-        "rev": 1,
-        "rules_version": "r",
-    }
-    return json.dumps(fields | other).encode()
+def told(ident: str, **other: Any) -> bytes:
+    """An alert of a user of its own."""
+    return alert(ident, f"user of {ident}", **other)
 
 
 class TestPeople:
@@ -119,18 +100,18 @@ class TestPeople:
 class TestInbox:
     def test_an_alert_stands_once_and_a_resolve_ends_it_for_good(self) -> None:
         inbox = Inbox()
-        assert inbox.take(alert("a")) is not None
-        assert inbox.take(alert("a")) is None
-        assert inbox.take(alert("a", status="resolved")) is not None
-        assert inbox.take(alert("a")) is None
+        assert inbox.take(told("a")) is not None
+        assert inbox.take(told("a")) is None
+        assert inbox.take(told("a", status="resolved")) is not None
+        assert inbox.take(told("a")) is None
         assert (inbox.firing().firing, inbox.page(Filter(), limit=10, cursor=None, after="w").found) == (0, 1)
 
     def test_pages_go_from_new_to_old_and_miss_nothing_when_new_ones_come(self) -> None:
         inbox = Inbox()
         for n in range(5):
-            inbox.take(alert(f"a{n}", at=f"2026-01-0{n + 1}T00:00:00.000Z"))
+            inbox.take(told(f"a{n}", at=f"2026-01-0{n + 1}T00:00:00.000Z"))
         first = inbox.page(Filter(), limit=2, cursor=None, after="w")
-        inbox.take(alert("newer", at="2026-02-01T00:00:00.000Z"))
+        inbox.take(told("newer", at="2026-02-01T00:00:00.000Z"))
         second = inbox.page(Filter(), limit=2, cursor=first.next, after="w")
         third = inbox.page(Filter(), limit=2, cursor=second.next, after="w")
         assert [[it.alert_id for it in page.alerts] for page in (first, second, third)] == [["a4", "a3"], ["a2", "a1"], ["a0"]]
@@ -148,9 +129,9 @@ class TestInbox:
     )
     def test_filters_choose(self, which: Filter, found: list[str]) -> None:
         inbox = Inbox()
-        inbox.take(alert("a"))
-        inbox.take(alert("b", status="resolved"))
-        inbox.take(alert("c", rule="engagement_drop", severity="info"))
+        inbox.take(told("a"))
+        inbox.take(told("b", status="resolved"))
+        inbox.take(told("c", rule="engagement_drop", severity="info"))
         page = inbox.page(which, limit=10, cursor=None, after="w")
         assert ([it.alert_id for it in page.alerts], page.found) == (found, len(found))
 
@@ -161,18 +142,18 @@ class TestInbox:
 
     def test_ended_alerts_go_before_those_that_fire_and_it_says_so(self) -> None:
         inbox = Inbox(most=2)
-        inbox.take(alert("oldest", at="2026-01-01T00:00:00.000Z"))
-        inbox.take(alert("ended", at="2026-01-02T00:00:00.000Z", status="resolved"))
+        inbox.take(told("oldest", at="2026-01-01T00:00:00.000Z"))
+        inbox.take(told("ended", at="2026-01-02T00:00:00.000Z", status="resolved"))
         assert inbox.whole
-        inbox.take(alert("newest", at="2026-01-03T00:00:00.000Z"))
+        inbox.take(told("newest", at="2026-01-03T00:00:00.000Z"))
         page = inbox.page(Filter(), limit=10, cursor=None, after="w")
         assert ([it.alert_id for it in page.alerts], page.whole) == (["newest", "oldest"], False)
 
     def test_what_fires_is_counted_by_rule_and_severity(self) -> None:
         inbox = Inbox()
-        inbox.take(alert("a"))
-        inbox.take(alert("b", severity="info"))
-        inbox.take(alert("c", status="resolved"))
+        inbox.take(told("a"))
+        inbox.take(told("b", severity="info"))
+        inbox.take(told("c", status="resolved"))
         firing = inbox.firing()
         assert (firing.firing, firing.by_rule, firing.by_severity) == (2, {"churn_risk": 2}, {"high": 1, "info": 1})
 

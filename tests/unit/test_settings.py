@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 def change(folder: Path, file: str, path: str, value: Any) -> None:
     """Sets one value in one file; `path` is dotted, numbers are places in a list. The value `...` takes the field away."""
-    content = yaml.safe_load((folder / file).read_text())
+    content = yaml.load((folder / file).read_text(), yaml.CSafeLoader)
     *way, last = [int(part) if part.isdecimal() else part for part in path.split(".")]
     spot = content
     for part in way:
@@ -35,7 +35,7 @@ def change(folder: Path, file: str, path: str, value: Any) -> None:
         spot.append(value)
     else:
         spot[last] = value
-    (folder / file).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    (folder / file).write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True))
 
 
 def refused(folder: Path, env: dict[str, str] | None = None) -> ConfigError:
@@ -45,6 +45,29 @@ def refused(folder: Path, env: dict[str, str] | None = None) -> ConfigError:
 
 
 # What loads
+
+
+@pytest.mark.parametrize(
+    ("env", "configured", "place"),
+    [
+        ({}, None, None),
+        ({}, "0.0.0.0:9464", "0.0.0.0:9464"),
+        ({"STREAMS_METRICS": "9464"}, None, "127.0.0.1:9464"),
+        ({"STREAMS_METRICS": "[::1]:0"}, "127.0.0.1:1", "[::1]:0"),
+        ({"STREAMS_METRICS": ""}, "127.0.0.1:1", None),
+    ],
+)
+def test_metrics_are_where_the_environment_says_else_the_file_else_nowhere(
+    folder: Path, env: dict[str, str], configured: str | None, place: str | None
+) -> None:
+    change(folder, "streams.yaml", "observe.metrics", configured)
+    assert load(folder, env).observe.metrics == place
+
+
+def test_a_place_for_metrics_that_is_none_is_named(folder: Path) -> None:
+    assert str(refused(folder, {"STREAMS_METRICS": "here"})).startswith("environment: STREAMS_METRICS: must be host:port")
+    change(folder, "streams.yaml", "observe.metrics", "::1:9464")
+    assert str(refused(folder)).startswith("streams.yaml: observe.metrics: must be host:port")
 
 
 def test_the_shipped_files_load_with_the_defaults_of_the_environment() -> None:
@@ -318,6 +341,12 @@ BROKEN: list[tuple[str, str, Any, str]] = [
     ("topics.yaml", "topics.dead.max_bytes", 131_072, "topics.dead.max_bytes"),
     ("topics.yaml", "topics.rerouted.max_bytes", 65_536, "topics.rerouted.max_bytes"),
     ("catalogue.yaml", "types.1.id", 10, "types[1].id"),
+    ("catalogue.yaml", "aggregates.0.id", 0, "aggregates[0].id"),
+    ("catalogue.yaml", "aggregates.1.id", 1, "aggregates[1].id"),
+    ("catalogue.yaml", "aggregates.1.name", "order_value", "aggregates[1].name"),
+    ("catalogue.yaml", "aggregates.0.event", "order_complete", "aggregates[0].event"),
+    ("catalogue.yaml", "aggregates.0.of", [], "aggregates[0].of"),
+    ("catalogue.yaml", "aggregates.0.kind", "sum", "aggregates[0].kind"),
     ("catalogue.yaml", "types.1.name", "page_view", "types[1].name"),
     ("catalogue.yaml", "types.1.aliases.0", "PageView", "types[1].aliases[0]"),
     ("catalogue.yaml", "types.1.aliases.1", "Screen Viewed", "types[1].aliases[1]"),
@@ -387,7 +416,7 @@ def test_errors_can_be_read_aloud(folder: Path, file: str, change_at: str, value
     [
         (b"churn: {theta_on: 0.3, theta_on: 0.4}", "risk.yaml: line 1: `theta_on` stands here twice"),
         (b"churn:\n  r0: 1\ndrop: {}\nchurn: {}", "risk.yaml: line 4: `churn` stands here twice"),
-        (b"churn: [", "risk.yaml: line 1: expected the node content, but found '<stream end>'"),
+        (b"churn: [", "risk.yaml: line 2: did not find expected node content"),
         (b"- churn", "risk.yaml: must hold a mapping of names to values"),
         (b"just words", "risk.yaml: must hold a mapping of names to values"),
         (b"7: {}", "risk.yaml: line 1: a name must be text, and 7 is not"),
@@ -397,7 +426,7 @@ def test_errors_can_be_read_aloud(folder: Path, file: str, change_at: str, value
             b"a: !!python/object:os.system {}",
             "risk.yaml: line 1: could not determine a constructor for the tag 'tag:yaml.org,2002:python/object:os.system'",
         ),
-        (b"a: " + b"[" * 20_000, "risk.yaml: is not YAML"),
+        (b"a: " + b"[" * 20_000, "risk.yaml: line 1: exceeded maximum nesting depth"),
         (b"#" * (1 << 20) + b"#", "risk.yaml: is larger than 1048576 bytes, which no rule file is"),
     ],
 )
@@ -415,3 +444,35 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
 def test_each_example_of_the_shipped_files_belongs_to_its_file() -> None:
     files = [file for file, _ in load(CONFIG, {}).examples]
     assert files == ["scoring.yaml"] * 3 + ["risk.yaml"] * 3
+
+
+# The watch over the whole
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("site.tick_minutes", 7, "must be one of 1, 2, 3, 5, 10, 15, 20, 30, 60, got 7"),
+        ("site.time_zone", "Berlin", "`Berlin` is no time zone, such as Europe/Berlin or UTC"),
+        ("site.theta", 0, "must be between 0.5 and 40, got 0"),
+        ("site.dimensions", ["town"], "invalid enum value 'town'"),
+    ],
+)
+def test_what_the_watch_over_the_whole_cannot_do_is_refused(folder: Path, path: str, value: Any, words: str) -> None:
+    change(folder, "risk.yaml", path, value)
+    error = refused(folder)
+    assert (error.file, error.path.removesuffix("[0]"), error.message) == ("risk.yaml", path, words)
+
+
+@pytest.mark.parametrize(
+    ("mute", "path", "words"),
+    [
+        ({"from": "2026-12-24", "to": "24.12."}, "to", "must be a local time such as 2026-12-24 or 2026-12-24 18:00, got 24.12."),
+        ({"from": "2026-13-01", "to": "2026-12-24"}, "from", "must be a local time such as 2026-12-24 or 2026-12-24 18:00, got 2026-13-01"),
+        ({"from": "2026-12-24", "to": "2026-12-24"}, "to", "must be after from (2026-12-24), got 2026-12-24"),
+    ],
+)
+def test_a_mute_that_is_no_time_is_refused(folder: Path, mute: dict[str, Any], path: str, words: str) -> None:
+    change(folder, "risk.yaml", "site.mutes", [mute])
+    error = refused(folder)
+    assert (error.path, error.message) == (f"site.mutes[0].{path}", words)

@@ -11,13 +11,14 @@ from subprocess import run
 import msgspec
 import pytest
 
+from streams.core.envelope import rfc3339
 from streams.core.event import Decoder
 from streams.core.identity import home_partition
 from streams.core.record import Event, Rejected
 from streams.core.rules import CUSTOM, DAY_MS
 from streams.settings import load
 from streams.sim.config import Incident, Quality, WorldConfig, load_world
-from streams.sim.emission import Emission, rfc3339
+from streams.sim.emission import Emission
 from streams.sim.uniform import uniform_events
 from streams.sim.world import World
 from tests.unit.records import CAMPAIGNS, CLICKS, FakeRecord

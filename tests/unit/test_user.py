@@ -68,7 +68,7 @@ def test_the_hour_of_a_visit_does_not_matter() -> None:
 
 def test_an_event_of_weight_zero_is_counted_and_is_no_sign_of_life() -> None:
     user = history(fresh(), [0, 1, 2], EMAIL)
-    assert user.lifetime() == {SESSION: 3, EMAIL: 3}
+    assert user.lifetime() == {EMAIL: 3}  # being sent an e-mail is no visit
     facts = user.facts(at(2))
     assert (facts.x, facts.P, facts.p0, facts.drop, facts.ratio, facts.r_days) == (0, 0.0, 0.0, 0.0, 0.0, 0.0)
     assert (user.engagement(at(2)), user.band(at(2)), user.churn(at(9)), user.drop(at(9))) == (0.0, 0, 0.0, 0.0)

@@ -113,9 +113,9 @@ def test_a_certainty_is_one() -> None:
 
 
 def test_a_record_longer_than_the_buffer() -> None:
-    """Two hundred types with long names."""
+    """Two hundred types with long names, more than fit into 8 KiB beside everything else that a user may have."""
     types = [EventType(id=number, name=f"{'n' * 40}_{number}", weight=1.0) for number in range(50, 256) if number != EMAIL]
-    user = fresh(make_rules(types=types))
+    user = fresh(make_rules(types=types, scoring=Scoring(state_bytes=16_384)))
     for number in range(50, 256):
         user.fold(number, at(0), number, 0, 0, 3, number)
     assert len(scored(user).counts["30d"]) == 206
