@@ -258,7 +258,7 @@ async def test_an_alert_is_worked_on_by_keyboard_and_every_page_sees_it(world: W
     page, _ = await opened(world.browser, f"{world.url}/#/alerts")
     other, _ = await opened(world.browser, f"{world.url}/#/alerts")
     for each in (page, other):
-        await each.get_by_label("Group by").select_option("")
+        await each.get_by_role("combobox", name="Group by").select_option("")
         await until(each, shows("u-work"))
     await page.keyboard.press("j")
     await until(page, "document.querySelector('.selected')?.innerText.includes('u-work')")
@@ -276,7 +276,7 @@ async def test_an_alert_is_worked_on_by_keyboard_and_every_page_sees_it(world: W
 async def test_a_note_that_could_not_be_saved_is_not_thrown_away(world: World) -> None:
     await world.tell(alert("noted", "u-noted", at="2026-03-02T00:00:00.000Z"))
     page, _ = await opened(world.browser, f"{world.url}/#/alerts")
-    await page.get_by_label("Group by").select_option("")
+    await page.get_by_role("combobox", name="Group by").select_option("")
     await until(page, shows("u-noted"))
     await page.get_by_label("Details of u-noted").click()
     note = page.locator(".selected form.note input")
@@ -295,7 +295,7 @@ async def test_what_is_being_written_stays_when_somebody_else_works_on_the_alert
     """The row is made anew under the hands of who writes: the text, the field and the place in it are as they were."""
     await world.tell(alert("shared", "u-shared", at="2026-03-03T00:00:00.000Z"))
     page, _ = await opened(world.browser, f"{world.url}/#/alerts")
-    await page.get_by_label("Group by").select_option("")
+    await page.get_by_role("combobox", name="Group by").select_option("")
     await until(page, shows("u-shared"))
     await page.get_by_label("Details of u-shared").click()
     await page.locator(".selected form.note input").click()

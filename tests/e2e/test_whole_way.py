@@ -138,8 +138,8 @@ async def test_what_others_write_is_seen_as_it_is_does_nothing_and_is_nowhere_el
         await until(page, LOADED)
         await until(page, shows(seen))
     await page.evaluate("location.hash = '#/metrics'")
-    await page.get_by_label("By part").select_option("campaign")
-    await page.get_by_label("Figure").select_option("ctr")
+    await page.get_by_role("combobox", name="By part").select_option("campaign")
+    await page.get_by_role("combobox", name="Figure").select_option("ctr")
     await until(page, shows(MARK))
     assert "run" not in said
 
