@@ -15,6 +15,7 @@ COMPILED = (
     "core/business",
     "core/correction",
     "core/event",
+    "core/headers",
     "core/identity",
     "core/lifetime",
     "core/membership",

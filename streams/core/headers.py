@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Names of the Kafka headers that we write and read."""
 
 import re
