@@ -27,7 +27,7 @@ from streams.core.user import User
 from tests.logs import Line, Logs
 from tests.oracle import FATES, Expected, follow, read_journal
 from tests.oracle_kept import SUMMED
-from tests.oracle_user import DAY_WINDOWS, REVENUE, SESSION, WINDOWS, OracleUser, Spoken
+from tests.oracle_user import REVENUE, SESSION, OracleUser, Spoken
 
 __all__ = ["HeadView", "Report", "Run", "check"]
 
@@ -174,7 +174,10 @@ class _Check:
             self.report.add("wrong", f"user {ours.key}: newest event {theirs.newest_ms}, in the log {ours.newest_ms}")
             return
         at_ms = ours.newest_ms
-        for window in DAY_WINDOWS if ours.crowded else WINDOWS:
+        given_up = theirs.panes.truncated_day
+        if given_up > ours.exact_from:
+            self.report.add("wrong", f"user {ours.key}: days before {given_up} were given up, those from {ours.exact_from} on have room")
+        for window in ours.exact_windows(given_up):
             have_all, need_all = {k: n for k, n in theirs.counts(window, at_ms).items() if n}, ours.counts(window, at_ms)
             if have_all != need_all:
                 self.report.add("wrong", f"user {ours.key}, window {window}: {have_all} in the store, {need_all} in the log")
@@ -298,7 +301,7 @@ def _score_differences(line: Line, spoken: Spoken) -> dict[str, Any]:
     said, want = json.loads(line.value or b"{}"), spoken.fields
     found = {
         name: (said[name], want[name])
-        for name in ("user_id", "band", "cause", "sessions_30d", "revenue_30d_minor")
+        for name in ("user_id", "band", "cause", *(("sessions_30d", "revenue_30d_minor") if "30d" in want["exact_windows"] else ()))
         if said[name] != want[name]
     }
     if said["rev"] != spoken.rev:

@@ -13,7 +13,7 @@ from tests.logs import Place
 from tests.oracle_events import Said
 from tests.oracle_kept import Kept
 
-__all__ = ["COUNTED", "DAY_WINDOWS", "DUPLICATE", "LATE", "NEVER_MS", "OracleUser", "Spoken"]
+__all__ = ["COUNTED", "DUPLICATE", "LATE", "NEVER_MS", "OracleUser", "Spoken"]
 
 COUNTED, DUPLICATE, LATE = "counted", "duplicate", "late"
 NEVER_MS: Final = 1 << 52
@@ -80,6 +80,9 @@ class OracleUser:
         self.lesson_ms = NEVER_MS  # when the pending lesson is learned
         #: More panes than a state has room for: minutes, then hours may have been given up early, so only the windows of days are exact.
         self.crowded = False
+        #: Day -> types that need a pane there; days before `exact_from` may have been given up, too: what comes late fills many days.
+        self._days: dict[int, set[int]] = {}
+        self.exact_from = -1
         self._event_turns: list[tuple[int, int, str]] = []
         self._known: dict[str, tuple[object, int]] = {}  # crossings computed before: name -> (what they follow from, instant)
 
@@ -116,6 +119,28 @@ class OracleUser:
         self.lifetime[type_id] += n
         room = self.scoring["state_bytes"] // 8 - HEAD_WORDS - len(self.accepted) - len(self.lifetime)
         self.crowded = self.crowded or (3 * len(self.panes) > room and self._panes_needed() > room)
+        day = self._days.setdefault(at_ms // DAY_MS, set())
+        if type_id not in day:
+            day.add(type_id)
+            self._give_up(room)
+
+    def _give_up(self, room: int) -> None:
+        """From the newest day on, as many days as surely fit."""
+        needed, newest = 0, max(self._days)
+        for day in sorted(self._days, reverse=True):
+            if day <= newest - WINDOWS["30d"][0]:
+                del self._days[day]
+                continue
+            needed += len(self._days[day]) + 2 * (SESSION in self._days[day])
+            if needed > room:
+                self.exact_from = max(self.exact_from, day + 1)
+
+    def exact_windows(self, from_day: int) -> tuple[str, ...]:
+        """Windows that a state is exact in as of the user's newest event, when it holds all days from `from_day` on."""
+        if not self.crowded:
+            return tuple(WINDOWS)
+        newest = self.newest_ms // DAY_MS
+        return tuple(window for window in DAY_WINDOWS if newest - WINDOWS[window][0] + 1 >= from_day)
 
     def _panes_needed(self) -> int:
         """Panes of a state that keeps minutes for an hour, hours for a day, and days for a month."""
@@ -411,7 +436,7 @@ class OracleUser:
             "sessions_30d": windows["30d"].get(SESSION, 0),
             "revenue_30d_minor": windows["30d"].get(REVENUE, 0),
             "cause": cause,
-            "exact_windows": DAY_WINDOWS if self.crowded else tuple(WINDOWS),
+            "exact_windows": self.exact_windows(self.exact_from),
         }
         return Spoken(ident, self.key, rev, fields)
 

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.core.churnmodel import corrected
 from streams.core.falsealarm import HEIGHTS
 from streams.core.rules import Rules
 from streams.settings import load
 from tests.evaluate import drops as site
 from tests.evaluate.datasets import SETS, Absent, Protocol
-from tests.evaluate.judge import AlertFigures, judge, judge_alerts, taught
-from tests.evaluate.metrics import Interval, auc, median
+from tests.evaluate.judge import AlertFigures, judge, judge_alerts
+from tests.evaluate.metrics import Interval, median
 from tests.evaluate.replay import Replay
 from tests.evaluate.report import Churn, Drops, churn_plot, drop_plot, missed, render
 from tests.evaluate.shop import Compared, compare_shop
@@ -45,6 +44,7 @@ def measure_churn(protocol: Protocol, rules: Rules, folder: Path) -> Churn:
         bench(f"{protocol.name}_{name}", value, "share")
     bench(f"{protocol.name}_labels", verdicts.labels, "n")
     bench(f"{protocol.name}_forecasts", verdicts.tested, "n")
+    bench(f"{protocol.name}_forecasts_by_events", verdicts.by_events, "n")
     for each in alerts:
         _bench_alerts(f"{protocol.name}_{each.rule}", each)
     for line in missed(protocol.name, verdicts, protocol.target):
@@ -52,24 +52,9 @@ def measure_churn(protocol: Protocol, rules: Rules, folder: Path) -> Churn:
     false_drops = {h: replay.false_drops(h) for h in HEIGHTS}
     for h, share in false_drops.items():
         bench(f"{protocol.name}_false_drops_h{round(10 * h)}", share, "share_of_90_days")
-    eligible = measure_eligible(protocol, rules, folder) if missed(protocol.name, verdicts, protocol.target) else {}
     if "auc_boosting" not in verdicts.figures:
         print("# boosting skipped: scikit-learn is needed: pip install 'streams[evaluate]'")
-    return Churn(protocol, replay.users, replay.events, verdicts, alerts, false_drops, eligible)
-
-
-def measure_eligible(protocol: Protocol, rules: Rules, folder: Path) -> dict[int, tuple[int, float, float]]:
-    """Forecasts, and AUC of prior and online, where users count from fewer active days on than the protocol asks."""
-    found = {}
-    for least in range(1, protocol.active_days):
-        replay = Replay(rules, protocol._replace(active_days=least)).run(protocol.read(folder))
-        model, truths = taught(replay, protocol.cuts[0]), [each.label.churned for each in replay.tested]
-        prior = auc([each.label.p0 for each in replay.tested], truths)
-        online = auc([corrected(model, each.label.p0, each.label.x) for each in replay.tested], truths)
-        found[least] = (len(truths), prior, online)
-        bench(f"{protocol.name}_auc_prior_from_{least}_days", prior, "share")
-        bench(f"{protocol.name}_auc_online_from_{least}_days", online, "share")
-    return found
+    return Churn(protocol, replay.users, replay.events, verdicts, alerts, false_drops)
 
 
 def _bench_alerts(name: str, figures: AlertFigures) -> None:

@@ -26,6 +26,7 @@ class Verdicts(NamedTuple):
     labels: int
     tested: int
     engaged: int
+    by_events: int
 
 
 class AlertFigures(NamedTuple):
@@ -82,7 +83,10 @@ def judge(replay: Replay) -> Verdicts:
     }
     calibration = {name: bins(scores[name], truths) for name in ("prior", "online")}
     curves = {name: roc(values, truths) for name, values in scores.items()}
-    return Verdicts(figures, calibration, curves, model.labels, len(tested), len(engaged))
+    others = [each.label.churned for each in replay.by_events]
+    figures["auc_prior_by_events"] = auc([each.label.p0 for each in replay.by_events], others)
+    figures["auc_online_by_events"] = auc([corrected(model, each.label.p0, each.label.x) for each in replay.by_events], others)
+    return Verdicts(figures, calibration, curves, model.labels, len(tested), len(engaged), len(replay.by_events))
 
 
 def judge_alerts(replay: Replay) -> list[AlertFigures]:

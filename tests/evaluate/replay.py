@@ -1,6 +1,6 @@
 """A set of visits through the product's own user state, day by day: who looked how on which day, what was alerted, and what came of it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
@@ -26,11 +26,12 @@ class Lesson(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A user on a cut day, and what came of it."""
+    """A user on a cut day, and what came of it. `active_days`: how many the user had by then."""
 
     user: str
     day: int
     silence_days: float
+    active_days: int
     label: Label
 
 
@@ -58,6 +59,7 @@ class Replay:
 
     learned   the lessons that the product takes, by day; `core/pending.py` says of whom and when
     tested    all eligible users on the protocol's cut days
+    by_events the same, where as many events as `tested` asks active days are enough
     alerts    every alert that fired, in no order
     false_drops(h)  share of regular users in whom a drop of `h` would have been an error, by 90 days
     active_months   30-day months of a user that had an active day in them
@@ -67,12 +69,14 @@ class Replay:
         self.protocol, self.rules = protocol, rules_for(rules, protocol)
         self.learned: list[Lesson] = []
         self.tested: list[Judged] = []
+        self.by_events: list[Judged] = []
         self.alerts: list[Alert] = []
         self.events = self.first_day = self.last_day = 0
         self._user = User(self.rules)
         self._types = {entry.name: entry.id for entry in self.rules.catalogue.types}
         self._states: dict[str, bytes] = {}
         self._last_active: dict[str, int] = {}
+        self._counted: Counter[str] = Counter()
         self._highest: dict[tuple[str, int], float] = {}
         self._months: set[tuple[str, int]] = set()
         self._waiting: dict[int, list[Judged]] = defaultdict(list)
@@ -114,6 +118,7 @@ class Replay:
         for key, events in by_user.items():
             user.load(key, self._states.get(key))
             self._note_return(key, day)
+            self._counted[key] += len(events)
             for visit in events:
                 self._turn(visit.at_ms - 1)
                 self.events += 1
@@ -167,17 +172,19 @@ class Replay:
             return
         user, ripe_day = self._user, day + self.protocol.horizon_days + 1
         for key, last in self._last_active.items():
-            if day - last > self.protocol.silence_days:
+            if day - last > self.protocol.silence_days or self._counted[key] < self.protocol.active_days:
                 continue
             user.load(key, self._states[key])
-            if user.rhythm.x >= self.protocol.active_days:
-                silence = user.rhythm.silence(day * DAY_MS)
-                user.correction.look(user.rhythm, silence)
-                label = Label(user.rhythm.churn(silence), tuple(user.correction.x), False)
-                self._waiting[ripe_day].append(Judged(key, day - self.first_day, silence, label))
+            silence = user.rhythm.silence(day * DAY_MS)
+            user.correction.look(user.rhythm, silence)
+            label = Label(user.rhythm.churn(silence), tuple(user.correction.x), False)
+            self._waiting[ripe_day].append(Judged(key, day - self.first_day, silence, user.rhythm.x, label))
 
     def _ripen(self, today: int) -> None:
         """Whose horizon ended yesterday meets the outcome, before an event of today is folded."""
         for each in self._waiting.pop(today, ()):
             churned = self._last_active[each.user] <= self.first_day + each.day
-            self.tested.append(each._replace(label=each.label._replace(churned=churned)))
+            known = each._replace(label=each.label._replace(churned=churned))
+            self.by_events.append(known)
+            if known.active_days >= self.protocol.active_days:
+                self.tested.append(known)

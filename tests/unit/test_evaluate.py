@@ -117,6 +117,12 @@ def test_eligible_is_who_was_there_lately_and_often_enough() -> None:
     assert [each.user for each in replay.tested if each.day == 40] == ["just"]
 
 
+def test_eligible_by_events_is_who_did_often_enough_on_however_few_days() -> None:
+    replay = Replay(RULES, PROTOCOL).run(visits(thrice=[39, 39, 39], twice=[38, 39], just=[28, 29, 30], first=[0], last=[80]))
+    assert [each.user for each in replay.tested if each.day == 40] == ["just"]
+    assert sorted(each.user for each in replay.by_events if each.day == 40) == ["just", "thrice"]
+
+
 def test_nothing_after_a_cut_day_is_in_its_features() -> None:
     """Day by day, whoever visits later."""
     seen = [
@@ -239,16 +245,17 @@ def test_a_plot_is_well_formed() -> None:
 
 
 def test_the_report_has_what_was_measured() -> None:
-    """Each set in its row; what each threshold of the drop alert costs, and what another eligibility would have given."""
-    figures = {"auc_prior": 0.4, "auc_online": 0.6, "churned": 0.25, "churned_engaged": 0.1}
+    """Each set in its row; what each threshold of the drop alert costs, and what eligibility by events gives."""
+    figures = {"auc_prior": 0.4, "auc_online": 0.6, "auc_prior_by_events": 0.51, "auc_online_by_events": 0.61}
+    figures |= {"churned": 0.25, "churned_engaged": 0.1}
     alerts = [AlertFigures("churn_risk", 4, 1, 0.01, None, None)]
-    churn = Churn(PROTOCOL, 7, 1234, Verdicts(figures, {}, {}, 20, 30, 5), alerts, {4.8: 0.35}, {2: (99, 0.51, 0.61)})
+    churn = Churn(PROTOCOL, 7, 1234, Verdicts(figures, {}, {}, 20, 30, 5, 99), alerts, {4.8: 0.35})
     series = [drops.SeriesResult("hourly", 2.0, 0.5, 10, (3,))]
     report = render([churn], Drops(series, series, {"Christmas": True}), Compared(1234, ()))
     for row in (
         "| Made | 7 | 1,234 | 10 | 10 | 3 | 40 to 60, every 10 | 20 | 30 | 25 % |",
         "- Made: auc_prior 0.4000, to reach: 0.50",
-        "| Made | 2 | 99 | 0.510 | 0.610 |",
+        "| Made | 3 | 99 | 0.5100 | 0.50 | 0.6100 | 0.50 |",
         "| Made | `churn_risk` | 4 | 0.0100 | 1 of 4 | 0.10 (of 5) | - |",
         "| 4.8 | 35.0 % |",
         "| hourly | 2.00 | 0.50 | 10 % | 10 % | 3 | 2.00 | 0.50 | 10 % | 10 % | 3 |",

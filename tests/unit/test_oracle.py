@@ -44,6 +44,22 @@ def test_churn_and_score_have_the_golden_values_of_the_scoring_page() -> None:
     assert user.p0(94.791 - 20) < 0.5 < user.p0(94.793 - 20)
 
 
+def test_a_day_may_be_given_up_only_when_it_has_no_room() -> None:
+    """A hundred types on a day of thirty: as many days as fit, whatever else a state may hold, are asked for."""
+    user, n = OracleUser("u", PLAIN), 0
+    for day in range(30):
+        for kind in range(14, 114):
+            n += 1
+            user.fold(Said("u", "u", kind, (20_000 + day) * DAY_MS, f"m{n}", 0, False), Place("t", 0, n))
+    assert user.crowded
+    assert 20_026 < user.exact_from <= 20_029
+    assert user.exact_windows(user.exact_from) == ()
+    assert user.exact_windows(20_023) == ("7d",)
+    few = OracleUser("u", PLAIN)
+    few.fold(Said("u", "u", 14, 20_000 * DAY_MS, "m", 0, False), Place("t", 0, 1))
+    assert (few.exact_from, len(few.exact_windows(few.exact_from))) == (-1, 5)
+
+
 @pytest.mark.parametrize("raw_id", ["", "a", "ab", "abc", "abcd", "user-123", "ünïcode", "日本語", "x" * 99])
 def test_homes_are_those_of_the_java_client(raw_id: str) -> None:
     assert [home_partition(raw_id, n) for n in (1, 4, 12)] == [product_home(raw_id, n) for n in (1, 4, 12)]
