@@ -131,7 +131,7 @@ def explain(user: "User", rules: Rules, as_of_ms: int, language: Language | None
         lifetime=_named(user.lifetime(), names),
         score=score,
         metrics=metrics,
-        portrait=[*_ids(user), *portrait(metrics, rules)],
+        portrait=[*_ids(user), *_given_up(user, as_of_ms), *portrait(metrics, rules)],
         churn=churn,
         drop=drop,
         alerts=alerts,
@@ -154,6 +154,14 @@ def _ids(user: "User") -> list[tuple[str, str]]:
     if ties.count:
         return [("Known", f"since {since}, anonymous before that: {ties.count} id{'' if ties.count == 1 else 's'} merged")]
     return []
+
+
+def _given_up(user: "User", as_of_ms: int) -> list[tuple[str, str]]:
+    """Since when the windows count, where a full state has given up days that the longest one still reaches."""
+    day = user.panes.truncated_day
+    if day <= as_of_ms // DAY_MS - WINDOWS["30d"][0] + 1:
+        return []
+    return [("Windows", f"from {date_of(day)} on: so much was done that earlier days had no room")]
 
 
 def let_pass(user: "User", until_ms: int) -> bool:

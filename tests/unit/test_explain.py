@@ -145,3 +145,14 @@ def test_what_has_never_been_has_no_date() -> None:
         assert said in it.summary
         assert "Noch nie aktiv." in why(it, "de").summary
         assert "19" not in it.summary + printed(it)
+
+
+def test_a_full_state_says_from_when_on_its_windows_count() -> None:
+    """Everything that the catalogue has, every day: the oldest days have no room, until no window would hold them any more."""
+    user = shopper(*((entry.name, day, 0) for entry in rules().catalogue.types for day in range(30)))
+    given_up = user.panes.truncated_day
+    assert 20_001 < given_up < 20_030
+    (said,) = [text for name, text in told(user, 30).portrait if name == "Windows"]
+    assert said.startswith(f"from 2024-10-{given_up - 20_000 + 4:02d} on:")
+    assert "Windows" not in dict(told(user, given_up - 20_000 + 29).portrait)
+    assert "Windows" not in dict(told(shopper(), 30).portrait)
