@@ -44,13 +44,15 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class JournalRecord(msgspec.Struct, frozen=True):
-    """One step of a partition: what it was going to do, what became of its records, and those of them that were not counted."""
+    """One step of a partition: what it was going to do, what became of its records, and those of them that were not counted: the first 200
+    by name, the rest by a bit each (fate, topic, base64)."""
 
     rev: int
     owner: str
     plan: Plan
     fates: dict[str, int]
-    apart: list[Apart] = []
+    apart: list[Apart]
+    rest: dict[str, dict[str, str]] = {}
 
 
 class _Kind(NamedTuple):

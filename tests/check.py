@@ -93,6 +93,8 @@ class _Check:
             self.report.add("journal", fault)
         raised = frozenset(_origin(line) for line in self._lines(topics.dead) if line.header("dead-reason") == "rule_error")
         self.expected: Expected = follow(run.logs, journal, msgspec.to_builtins(rules), rule_errors=raised)
+        for line in self.expected.misnamed:
+            self.report.add("journal", line)
         self._heads()
         self._states()
         self._business()

@@ -5,6 +5,7 @@ which order things were done (spans per step); everything else follows from the 
 """
 
 import json
+from base64 import b64decode
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Step(NamedTuple):
     now_ms: int
     due_limit: int
     fates: dict[str, int]
+    apart: dict[tuple[str, int], str]
 
 
 class Journal(NamedTuple):
@@ -58,6 +60,7 @@ class Expected:
     users: dict[int, dict[str, OracleUser]] = field(default_factory=dict)
     fates: dict[int, dict[str, int]] = field(default_factory=dict)
     positions: dict[int, dict[str, int]] = field(default_factory=dict)
+    misnamed: list[str] = field(default_factory=list)  # lines of the journal that say other fates
     revs: dict[int, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], Spoken] = field(default_factory=dict)  # (alert id, status)
     scores: dict[str, Spoken] = field(default_factory=dict)
@@ -112,7 +115,17 @@ def _step_of(entry: dict[str, Any]) -> Step:
     spans = {name: (start, to) for name, (start, to) in plan["spans"].items()}
     held = plan.get("hold_ms")
     timers_ms = plan["time_ms"] if held is None else min(plan["time_ms"], held)
-    return Step(entry["rev"], spans, plan["time_ms"], timers_ms, plan["now_ms"], plan["due_limit"], entry["fates"])
+    return Step(entry["rev"], spans, plan["time_ms"], timers_ms, plan["now_ms"], plan["due_limit"], entry["fates"], _apart_of(entry, spans))
+
+
+def _apart_of(entry: dict[str, Any], spans: dict[str, tuple[int, int]]) -> dict[tuple[str, int], str]:
+    """(topic, offset) -> fate, of the records that the line says were not counted."""
+    found = {(each["topic"], each["offset"]): each["fate"] for each in entry["apart"]}
+    for fate, topics in entry.get("rest", {}).items():
+        for topic, text in topics.items():
+            bits = int.from_bytes(b64decode(text), "little")
+            found |= {(topic, spans[topic][0] + n): fate for n in range(bits.bit_length()) if bits >> n & 1}
+    return found
 
 
 def follow(logs: Logs, journal: Journal, rules: dict[str, Any], *, rule_errors: frozenset[str] = frozenset()) -> Expected:
@@ -140,6 +153,7 @@ class _Partition:
         self.guards: dict[str, int] = {}
         self.replays: dict[str, int] = {}
         self.fates: Counter[str] = Counter()
+        self.apart: dict[tuple[str, int], str] = {}
 
     def run(self, steps: list[Step]) -> None:
         expected, at = self.expected, dict.fromkeys(self.inputs, 0)
@@ -164,7 +178,7 @@ class _Partition:
             bound_ms = min(step.timers_ms, (said.at_ms if said.event_clock else line.timestamp) - 1)
             user = self.users[said.user] = self._turn(user, bound_ms, step)
             fate = user.fold(said, line.place)
-            self.fates[fate] += 1
+            self._meets(line, fate)
             counted[said.user] = counted.get(said.user, False) or fate == COUNTED
             if fate == COUNTED:
                 self.business.count(user, said.type_id, said.type_name, said.at_ms, said.amount)
@@ -180,8 +194,17 @@ class _Partition:
             user.entry_ms = min(user.entry_ms, user.due_ms())
         for key in due:
             self._wake(key, step)
+        if self.apart != step.apart:
+            wrong = sorted(self.apart.items() ^ step.apart.items())
+            self.expected.misnamed.append(f"journal {self.partition}: revision {step.rev} tells other fates than these of {wrong[:5]}")
+        self.apart = {}
 
     # -- records ----------------------------------------------------------------------------------------------------
+
+    def _meets(self, line: Line, fate: str) -> None:
+        self.fates[fate] += 1
+        if fate != COUNTED:
+            self.apart[line.topic, line.offset] = fate
 
     def _merged(self, step: Step) -> list[Line]:
         """The records of the step as one log: of the topics' next records the one appended first, ties in the order of the topics."""
@@ -201,7 +224,7 @@ class _Partition:
         """The event to be folded into a user of this partition; None when the record meets another fate here."""
         rerouted = line.topic == self.inputs[2]
         if rerouted and self._sent_before(line):
-            self.fates["duplicate"] += 1
+            self._meets(line, "duplicate")
             return None
         try:
             said = self.reader.read(line)
@@ -210,19 +233,19 @@ class _Partition:
             return None
         if isinstance(said, str):
             assert said == CONTROL
-            self.fates["control"] += 1
+            self._meets(line, "control")
             return None
         home = home_partition(said.raw_id, self.rules["partitions"])
         if home != self.partition:
             if int(line.header("reroute-hops") or 0) >= HOPS:
                 self._reject(line, "limit")
             else:
-                self.fates["rerouted"] += 1
+                self._meets(line, "rerouted")
                 self.expected.reroutes[str(line.place), home] = line
             return None
         origin = line.header("dead-origin") if rerouted else None
         if origin is not None and origin in self.replays:
-            self.fates["duplicate"] += 1
+            self._meets(line, "duplicate")
             return None
         if origin is None and (line.header("reroute-origin") or str(line.place)) in self.rule_errors:
             self._reject(line, "rule_error")
@@ -243,7 +266,7 @@ class _Partition:
         return False
 
     def _reject(self, line: Line, reason: str) -> None:
-        self.fates["rejected"] += 1
+        self._meets(line, "rejected")
         origin = line.header("dead-origin") or line.header("reroute-origin") or str(line.place)
         self.expected.letters[origin].append(Letter(origin, reason, line))
 

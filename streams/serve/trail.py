@@ -5,10 +5,12 @@ Pure: records in, answers out, in whatever order the two come. Bounded by a numb
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
+from streams.core.apart import Rest, unpacked
 from streams.core.envelope import rfc3339
 from streams.core.errands import Errand, errand_of
 from streams.core.event import Decoder
@@ -55,8 +57,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Met(msgspec.Struct, frozen=True):
-    """What became of a record in step `rev` of its partition, which was planned at `planned_at`. `fate` "unnamed": not counted, and
-    one of so many that the journal does not name them all."""
+    """What became of a record in step `rev` of its partition, which was planned at `planned_at`. Of very many that one step did not count,
+    only the first are told with a reason."""
 
     coordinates: str
     fate: str
@@ -85,17 +87,16 @@ class _Line(msgspec.Struct, frozen=True):
     rev: int
     plan: _Step
     fates: Mapping[str, int]
-    apart: Sequence[Apart] = ()
+    apart: Sequence[Apart]
+    rest: Rest = {}
 
     def met(self, partition: int, topic: str, offset: int) -> Met | None:
         """What this step did to a record; None when it is not one of its own."""
         first, end = self.plan.spans.get(topic, (0, 0))
         if not first <= offset < end:
             return None
-        apart = next((each for each in self.apart if each.offset == offset and each.topic == topic), None)
-        if apart is None:
-            whole = sum(self.fates.values()) - self.fates.get("counted", 0) == len(self.apart)
-            apart = Apart(topic, offset, "counted" if whole else "unnamed")
+        others = chain(self.apart, unpacked(self.rest, self.plan.spans))
+        apart = next((each for each in others if each.offset == offset and each.topic == topic), Apart(topic, offset, "counted"))
         place = str(Coordinates(topic, partition, offset))
         return Met(place, apart.fate, apart.reason, apart.at, self.rev, rfc3339(self.plan.now_ms))
 

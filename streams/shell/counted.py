@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from streams.core.apart import unpacked
 from streams.core.errands import Forwarded, Link, Merge, cause_of
 from streams.core.headers import REROUTE_FROM, header
 from streams.core.record import Event
@@ -25,7 +26,6 @@ class Journalled(NamedTuple):
 
     spans: Mapping[str, tuple[int, int]]
     apart: frozenset[tuple[str, int]]
-    complete: bool
 
 
 class Departed(NamedTuple):
@@ -112,7 +112,6 @@ class CountedLog:
         errands: set[bytes | None] = set()
         inputs = self._rules.topics.inputs
         at = dict.fromkeys(inputs, 0)
-        seen: set[tuple[str, int]] = set()
         for step in steps:
             queues: list[list[ConsumerRecord]] = []
             for topic in inputs:
@@ -136,10 +135,6 @@ class CountedLog:
                 what = said.event if isinstance(said, Forwarded) else said if home == partition else None
                 if not isinstance(what, Event) or (record.topic, record.offset) in step.apart:
                     continue
-                mark = (what.user, what.id_hash)
-                if not step.complete and mark in seen:
-                    continue
-                seen.add(mark)
                 counted.append(what)
         return counted
 
@@ -168,7 +163,6 @@ def _moved(record: ConsumerRecord, errand: Link | Merge) -> Departed | Arrived:
 
 def _journalled(line: dict[str, Any]) -> Journalled:
     spans = {topic: (start, to) for topic, (start, to) in line["plan"]["spans"].items()}
-    apart = frozenset((each["topic"], each["offset"]) for each in line.get("apart", ()))
-    fates = line["fates"]
-    expected = sum(n for name, n in fates.items() if name != "counted")
-    return Journalled(spans, apart, len(apart) >= expected)
+    apart = {(each["topic"], each["offset"]) for each in line["apart"]}
+    apart |= {(each.topic, each.offset) for each in unpacked(line.get("rest", {}), spans)}
+    return Journalled(spans, frozenset(apart))

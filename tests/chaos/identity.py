@@ -56,7 +56,7 @@ class Calls:
         return records
 
 
-async def identity(ground: Ground, *, persons: int = 80, lives: Sequence[int] = (1, 3), seed: int = 24) -> str:
+async def identity(ground: Ground, *, persons: int = 200, lives: Sequence[int] = (1, 3), seed: int = 24) -> str:
     """24. Anonymous then known, several devices, links seen twice and before what they are about, shared devices, refused aliases; a worker
     dies in the parts `lives` of it: everybody has what they did, once."""
     async with ground.stage("identity") as stage:

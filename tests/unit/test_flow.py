@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from streams.core.apart import unpacked
 from streams.core.churnmodel import start
 from streams.core.envelope import rfc3339
 from streams.core.headers import (
@@ -95,7 +96,9 @@ class World:
         time_ms = DAY0 + int(day * DAY_MS) if day is not None else max([self.head.time_ms, *(r.timestamp - 1 for r in records)])
         now_ms = DAY0 + int(now_day * DAY_MS) if now_day is not None else time_ms
         hold_ms = None if hold_day is None else DAY0 + int(hold_day * DAY_MS)
-        plan = Plan(self.head.rev, {}, time_ms, now_ms, reading.clock(self.head.clock), "v1", parameters, due_limit, hold_ms)
+        offsets = {topic: [r.offset for r in records if r.topic == topic] for topic in {r.topic for r in records}}
+        spans = {topic: (min(at), max(at) + 1) for topic, at in offsets.items()}
+        plan = Plan(self.head.rev, spans, time_ms, now_ms, reading.clock(self.head.clock), "v1", parameters, due_limit, hold_ms)
         due = [key for at, key in sorted((at, key) for key, at in self.queue.items()) if at <= plan.timers_ms][:due_limit]
         outcome = self.flow.step(plan, reading, self.head, {key: self.rows.get(key) for key in [*reading.keys, *due]}, due)
         assert sum(outcome.fates) == len(records)
@@ -216,11 +219,13 @@ class TestFates:
             (1, "duplicate", None),
         ]
 
-    def test_a_step_of_repeats_names_two_hundred_of_them(self) -> None:
+    def test_a_step_of_repeats_names_two_hundred_of_them_and_tells_of_the_rest(self) -> None:
         world = World(Flow(rules()))
         outcome = world.step(*(record(event(ident="m"), offset=n) for n in range(300)))
         (line,) = said(outcome, "journal")
         assert (line["fates"], len(line["apart"])) == ({"counted": 1, "duplicate": 299}, 200)
+        rest = list(unpacked(line["rest"], line["plan"]["spans"]))
+        assert [(each.offset, each.fate) for each in rest] == [(n, "duplicate") for n in range(201, 300)]
 
 
 class TestRuleErrors:

@@ -22,10 +22,17 @@ def record(offset: int, user: str = "ann", *, value: bytes | None = None, at_ms:
 
 
 def line(
-    first: int, end: int, *, fates: dict[str, int], apart: list[dict[str, Any]] | None = None, rev: int = 7, topic: str = CLICKS
+    first: int,
+    end: int,
+    *,
+    fates: dict[str, int],
+    apart: list[dict[str, Any]] | None = None,
+    rev: int = 7,
+    topic: str = CLICKS,
+    **more: Any,
 ) -> bytes:
     plan = {"rev": rev, "spans": {topic: [first, end]}, "now_ms": NOW_MS, "time_ms": NOW_MS}
-    return json.dumps({"rev": rev, "owner": "w", "plan": plan, "fates": fates, "apart": apart or []}).encode()
+    return json.dumps({"rev": rev, "owner": "w", "plan": plan, "fates": fates, "apart": apart or [], **more}).encode()
 
 
 def told(watcher: Watcher) -> list[Any]:
@@ -78,11 +85,15 @@ def test_a_rejection_is_told_with_its_reason_before_and_after() -> None:
     assert fate == met(0, "rejected", "not_json", "$")
 
 
-def test_of_a_step_with_more_than_can_be_named_nothing_is_claimed() -> None:
+def test_of_a_step_with_more_than_can_be_named_the_fates_are_told_all_the_same() -> None:
     trail, watcher = watched("ann")
-    trail.record(record(0))
-    trail.line(0, line(0, 300, fates={"counted": 1, "duplicate": 299}, apart=[{"topic": CLICKS, "offset": 5, "fate": "duplicate"}]))
-    assert told(watcher)[1].fate == "unnamed"
+    for offset in range(1, 4):
+        trail.record(record(offset))
+    apart = [{"topic": CLICKS, "offset": 5, "fate": "duplicate"}]
+    fates = {"counted": 1, "duplicate": 3, "late": 1}
+    rest = {"duplicate": {CLICKS: "CA=="}, "late": {CLICKS: "BA=="}}  # offsets 3 and 2
+    trail.line(0, line(0, 6, fates=fates, apart=apart, rest=rest))
+    assert [each.fate for each in told(watcher)[3:]] == ["counted", "late", "duplicate"]
 
 
 def test_others_are_not_shown_to_who_looks_at_one() -> None:

@@ -21,8 +21,6 @@ MARKER = "\x01dead:"
 #: As long as a letter (14 d) or an event in quarantine (30 d) is kept and can be sent again, and as it can lie in the rerouted topic before
 #: it is read (30 d).
 _MARKER_TTL_MS = 60 * DAY_MS
-#: Records of one step that the journal names one by one: a step of repeats must not make a line of megabytes.
-_MOST_APART = 200
 
 
 class Routes(Says):
@@ -77,8 +75,7 @@ class Routes(Says):
         self._name(record, fate, why)
 
     def _name(self, record: Record, fate: int, why: Rejected | None = None) -> None:
-        if len(self.apart) < _MOST_APART:
-            self.apart.append(Apart(record.topic, record.offset, FATES[fate], *((why.reason, why.at) if why else ())))
+        self.apart.append(Apart(record.topic, record.offset, FATES[fate], *((why.reason, why.at) if why else ())))
 
     def _seen(self, record: Record, what: Decoded) -> bool:
         """Whether this sending was accepted before, whoever repeats it."""

@@ -7,6 +7,7 @@ import msgspec
 
 from streams.core.accountdesk import AccountDesk
 from streams.core.alert import RULES, Alert, alert_record, rule_of
+from streams.core.apart import named, rest_of
 from streams.core.business import Business
 from streams.core.crowd import HOUR_MS, Crowd, crowd_words, joined
 from streams.core.drift import Sampler
@@ -188,13 +189,15 @@ class Says:
     def _journal(self) -> Output:
         """One line for each step: the order in which things were done, for audits, for replays of a store that was rolled back, and for
         whoever asks what became of one record."""
-        line = {
+        line: dict[str, object] = {
             "rev": self.plan.rev,
             "owner": self.head.owner,
             "plan": self.plan,
             "fates": {name: n for name, n in zip(FATES, self.fates, strict=True) if n},
-            "apart": self.apart,
+            "apart": named(self.apart),
         }
+        if rest := rest_of(self.apart, self.plan.spans):
+            line["rest"] = rest
         key = str(self.partition).encode()
         headers = self.envelopes["journal"].headers(f"{self.partition}:{self.plan.rev}", key, rfc3339(self.plan.now_ms).encode())
         return Output(self.rules.topics.journal, self.partition, key, msgspec.json.encode(line), headers)

@@ -131,7 +131,7 @@ export const words = {
     control: "Steuersatz", unreadable: "Kein Ereignis", waiting: "wartet", valid: (type, size) => `Lesbar als ${type}, ${size}`, rejected: (reason, at) => `Nicht zählbar: ${reason} bei ${at}`, isControl: "Stellt die Uhr einer Wiederholung",
     fates: {
       counted: (_, partition, rev) => `gezählt in Schritt ${rev} von Partition ${partition}`, duplicate: (_, partition, rev) => `schon gesehen: nicht noch einmal gezählt (Schritt ${rev} von Partition ${partition})`, late: () => "älter als das längste Fenster vor dem neuesten Ereignis: nicht gezählt",
-      rejected: (reason) => `zurückgelegt${reason ? `: ${reason}` : ""}`, rerouted: (_, partition) => `von Partition ${partition} nach Hause geschickt`, unnamed: () => "nicht gezählt, wie viele andere seines Schritts", control: () => "zur Kenntnis genommen", erased: () => "gelöscht",
+      rejected: (reason) => `zurückgelegt${reason ? `: ${reason}` : ""}`, rerouted: (_, partition) => `von Partition ${partition} nach Hause geschickt`, control: () => "zur Kenntnis genommen", erased: () => "gelöscht",
     },
     details: "Einzelheiten", topic: "Topic", place: "Ort", placed: (partition, offset) => `Partition ${partition}, Offset ${offset}`, when: "Zeit des Ereignisses", amount: "Betrag", took: "aufgenommen", planned: (span) => `${span} nach der Ankunft`,
     score: "Engagement-Wert", band: "Stufe", risk: "Abwanderung", revenue: "Umsatz", was: "vorher", is: "jetzt", by: "Änderung",

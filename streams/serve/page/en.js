@@ -97,7 +97,7 @@ export const words = {
     control: "Control record", unreadable: "Not an event", waiting: "waiting", valid: (type, size) => `Reads as ${type}, ${size}`, rejected: (reason, at) => `Cannot be counted: ${reason} at ${at}`, isControl: "Moves the clock of a replay",
     fates: {
       counted: (_, partition, rev) => `counted in step ${rev} of partition ${partition}`, duplicate: (_, partition, rev) => `seen before: not counted again (step ${rev} of partition ${partition})`, late: () => "older than the longest window before this user's newest event: not counted",
-      rejected: (reason) => `put aside as a dead letter${reason ? `: ${reason}` : ""}`, rerouted: (_, partition) => `sent home from partition ${partition}`, unnamed: () => "not counted, as many others of its step", control: () => "taken note of", erased: () => "erased",
+      rejected: (reason) => `put aside as a dead letter${reason ? `: ${reason}` : ""}`, rerouted: (_, partition) => `sent home from partition ${partition}`, control: () => "taken note of", erased: () => "erased",
     },
     details: "Details", topic: "topic", place: "place", placed: (partition, offset) => `partition ${partition}, offset ${offset}`, when: "event time", amount: "amount", took: "taken up", planned: (span) => `${span} after it arrived`,
     score: "engagement score", band: "band", risk: "chance of leaving", revenue: "revenue", was: "before", is: "now", by: "change",
