@@ -20,17 +20,17 @@ from streams.settings import Settings, load
 from streams.shell.topics import create_topics
 from tests.stack import Kafka, Redis
 
-__all__ = ["Event", "Served", "alert", "configuration", "produce", "score", "serving", "settings_of", "settled", "stream"]
+__all__ = ["Event", "Served", "alert", "configuration", "produce", "score", "secured", "serving", "settings_of", "settled", "stream"]
 
 
-def configuration(folder: Path, app_id: str) -> None:
-    """The shipped files, with topic names and an application id of this test and two partitions."""
+def configuration(folder: Path, app_id: str, kafka: Mapping[str, str] = {}) -> None:
+    """The shipped files, with topic names and an application id of this test and two partitions; `kafka` as in streams.yaml."""
     topics = yaml.safe_load(Path("config/topics.yaml").read_text(encoding="utf-8"))
     topics["partitions"], topics["replication"] = 2, 1
     for role, spec in topics["topics"].items():
         spec["name"] = f"{app_id}.{role}"
     folder.joinpath("topics.yaml").write_text(yaml.safe_dump(topics), encoding="utf-8")
-    folder.joinpath("streams.yaml").write_text(yaml.safe_dump({"app_id": app_id}), encoding="utf-8")
+    folder.joinpath("streams.yaml").write_text(yaml.safe_dump({"app_id": app_id, "kafka": dict(kafka)}), encoding="utf-8")
 
 
 def settings_of(folder: Path, broker: str, redis: str) -> Settings:
@@ -42,6 +42,21 @@ def settings_of(folder: Path, broker: str, redis: str) -> Settings:
 async def settled(folder: Path, kafka: Kafka, redis: Redis) -> Settings:
     """As `settings_of`, and the broker has the topics."""
     mine = settings_of(folder, kafka.bootstrap, redis.url)
+    await create_topics(mine)
+    return mine
+
+
+async def secured(folder: Path, kafka: Kafka, redis: Redis) -> Settings:
+    """As `settled`, of a broker that wants a password."""
+    access = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_username": Kafka.USER}
+    configuration(folder, f"secured-{uuid.uuid4().hex[:8]}", access)
+    env = {
+        "STREAMS_BROKER": kafka.secured,
+        "STREAMS_KAFKA_PASSWORD": Kafka.PASSWORD,
+        "STREAMS_REDIS": redis.url,
+        "STREAMS_CONFIG": str(folder),
+    }
+    mine = load(None, {**env, "STREAMS_INSTANCE": "w1"})
     await create_topics(mine)
     return mine
 
@@ -116,7 +131,7 @@ async def produce(
     settings: Settings, topic: str, records: Sequence[tuple[int, str, bytes | None, int]], headers: Sequence[tuple[str, bytes]] = ()
 ) -> None:
     """The broker has `records`: (partition, key, value, time in ms), all with `headers`."""
-    producer = AIOKafkaProducer(bootstrap_servers=settings.broker, acks="all")
+    producer = AIOKafkaProducer(bootstrap_servers=settings.broker, acks="all", **settings.kafka.client())
     await producer.start()
     try:
         sent = [

@@ -74,8 +74,11 @@ class Kafka(Server):
     """One node of Apache Kafka, broker and controller at once.
 
     `bootstrap` is where clients go; with `advertised_port` (a proxy's) all their traffic takes that way. `direct` goes past the proxy: for
-    feeders and oracles that must see what the broker has, whatever is done to its clients.
+    feeders and oracles that must see what the broker has, whatever is done to its clients. `secured` lets in whoever has `USER`'s `PASSWORD`.
     """
+
+    USER = "streams"
+    PASSWORD = "canary-kafka-0123456789"
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class Kafka(Server):
     ) -> None:
         super().__init__(folder)
         self.advertised_port = advertised_port or self.port
-        self.direct_port = free_port()
+        self.direct_port, self.secured_port = free_port(), free_port()
         self.node_id = node_id
         self.voters = dict(voters or {node_id: free_port()})  # node id -> controller port
         self.cluster_id = cluster_id or uuid.uuid4().hex[:22]
@@ -114,6 +117,10 @@ class Kafka(Server):
     def direct(self) -> str:
         return f"127.0.0.1:{self.direct_port}"
 
+    @property
+    def secured(self) -> str:
+        return f"127.0.0.1:{self.secured_port}"
+
     def command(self) -> list[str]:
         if not self._properties.exists():
             self._format()
@@ -129,11 +136,15 @@ class Kafka(Server):
 
     def _format(self) -> None:
         """The folder is a formatted log folder of this cluster, and `server.properties` is complete."""
+        neighbours = f"INTERNAL://127.0.0.1:{self.direct_port},SECURED://127.0.0.1:{self.secured_port}"
         own: dict[str, str | int] = {
             "node.id": self.node_id,
-            "listeners": f"CLIENT://127.0.0.1:{self.port},INTERNAL://127.0.0.1:{self.direct_port},"
-            f"CONTROLLER://127.0.0.1:{self.voters[self.node_id]}",
-            "advertised.listeners": f"CLIENT://127.0.0.1:{self.advertised_port},INTERNAL://127.0.0.1:{self.direct_port}",
+            "listeners": f"CLIENT://127.0.0.1:{self.port},{neighbours},CONTROLLER://127.0.0.1:{self.voters[self.node_id]}",
+            "advertised.listeners": f"CLIENT://127.0.0.1:{self.advertised_port},{neighbours}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT",
+            "listener.name.secured.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.secured.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'user_{self.USER}="{self.PASSWORD}";',
             "controller.quorum.voters": ",".join(f"{node}@127.0.0.1:{port}" for node, port in self.voters.items()),
             "log.dirs": str(self.folder / "logs"),
             # A broker that was killed is let in again when its last session has run out; nine seconds are for networks.

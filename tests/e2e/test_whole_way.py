@@ -21,7 +21,7 @@ from streams.serve.accounts import Accounts
 from streams.settings import Settings
 from tests.browser import LOADED, chromium, opened, shows, until
 from tests.collecting import keys
-from tests.served import produce, settled
+from tests.served import produce, secured
 from tests.server import free_port
 from tests.stack import Kafka, Redis
 
@@ -65,11 +65,12 @@ class System(NamedTuple):
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def system(kafka: Kafka, redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     folder = tmp_path_factory.mktemp("whole-way")
-    settings = await settled(folder, kafka, redis)
+    settings = await secured(folder, kafka, redis)
     keys(folder, {"key": WRITE_KEY, "source": "shop"})
     Accounts(folder / "users.yaml").put("viewer", ["viewer"], PASSWORD)
     env = {
         "STREAMS_BROKER": settings.broker,
+        "STREAMS_KAFKA_PASSWORD": Kafka.PASSWORD,
         "STREAMS_REDIS": settings.redis.replace("redis://", f"redis://default:{REDIS_PASSWORD}@"),
         "STREAMS_CONFIG": str(folder),
         "STREAMS_INSTANCE": "w1",
