@@ -74,7 +74,8 @@ class Kafka(Server):
     """One node of Apache Kafka, broker and controller at once.
 
     `bootstrap` is where clients go; with `advertised_port` (a proxy's) all their traffic takes that way. `direct` goes past the proxy: for
-    feeders and oracles that must see what the broker has, whatever is done to its clients. `secured` lets in whoever has `USER`'s `PASSWORD`.
+    feeders and oracles that must see what the broker has, whatever is done to its clients. `secured` wants the password
+    of `USER`.
     """
 
     USER = "streams"

@@ -38,10 +38,12 @@ def installed() -> bool:
 
 
 def run(*, host: str, port: int, log_format: str | None = None) -> int:
-    """0, once it was told to stop. Raises `ConfigError` for a missing extra, wrong keys or a port that is taken."""
+    """0, once it was told to stop. Raises `ConfigError` for a missing extra, wrong keys, a port that is taken, or a Kafka that does
+    not let us in."""
     if not installed():
         raise ConfigError("its packages are not installed: pip install 'streams[serve]'", file="collect")
     from streams.commands.listening import run_services
+    from streams.shell.refusals import require_welcome
     from streams.telemetry.endpoint import endpoint
 
     logged(log_format)
@@ -54,6 +56,7 @@ def run(*, host: str, port: int, log_format: str | None = None) -> int:
         async with endpoint(settings.observe.metrics, collector.figures.registry, collector.ready):
             await serve_collector(collector, listener, stop)
 
+    asyncio.run(require_welcome(settings.broker.split(","), settings.kafka.client()))
     with closing(listen(host, port)) as listener:
         console().print(url_of(host, listener.getsockname()[1]), soft_wrap=True)
         run_services(partial(watched, listener))

@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from streams.errors import Unavailable
+from streams.shell.refusals import require_welcome
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -49,7 +50,7 @@ async def open_consumer(settings: "Settings", **options: Any) -> AsyncIterator[A
         bootstrap_servers=settings.broker, **settings.kafka.client(), enable_auto_commit=False, request_timeout_ms=15_000, **options
     )
     with kafka_trouble(settings):
-        async with _started(consumer):
+        async with _started(consumer, settings):
             yield consumer
 
 
@@ -65,7 +66,7 @@ async def open_producer(settings: "Settings", **options: Any) -> AsyncIterator[A
         **options,
     )
     with kafka_trouble(settings):
-        async with _started(producer):
+        async with _started(producer, settings):
             yield producer
 
 
@@ -98,12 +99,16 @@ def kafka_trouble(settings: "Settings") -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _started(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator[None]:
+async def _started(client: AIOKafkaConsumer | AIOKafkaProducer, settings: "Settings") -> AsyncIterator[None]:
     # aiokafka logs what it also raises, and a command says it in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        async with asyncio.timeout(DEADLINE_S):
-            await client.start()
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                await client.start()
+        except KafkaConnectionError:
+            await require_welcome(settings.broker.split(","), settings.kafka.client())
+            raise
         # A task of aiokafka's that is cancelled before it first ran makes `stop` raise: let all of them begin.
         await asyncio.sleep(0)
         yield

@@ -45,7 +45,7 @@ def url_of(host: str, port: int) -> str:
 def run(*, host: str, port: int, collect_port: int | None, link: bool = False, log_format: str | None = None) -> int:
     """0, once it was told to stop. `collect_port` None: without a collector.
 
-    Raises `ConfigError` for a missing extra, an open door or a port that is taken.
+    Raises `ConfigError` for a missing extra, an open door, a port that is taken, or a Kafka that does not let us in.
     """
     if not installed():
         raise ConfigError("its packages are not installed: pip install 'streams[serve]'", file="serve")
@@ -54,6 +54,7 @@ def run(*, host: str, port: int, collect_port: int | None, link: bool = False, l
     from streams.serve.access import Access
     from streams.serve.app import Server
     from streams.serve.assets import load_assets
+    from streams.shell.refusals import require_welcome
 
     logged(log_format)
     settings = configured()
@@ -61,6 +62,7 @@ def run(*, host: str, port: int, collect_port: int | None, link: bool = False, l
     server = Server(settings, access, load_assets())
     # It says in words what it waits for; the client's own lines would only repeat it.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    asyncio.run(require_welcome(settings.broker.split(","), settings.kafka.client()))
     with ExitStack() as listeners:
         services: list[Service] = []
         if collect_port is not None:

@@ -19,6 +19,7 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from streams.errors import StreamsError
 from streams.logs import bug, last_word
+from streams.shell.refusals import require_welcome
 from streams.tasks import ended
 
 __all__ = ["Host", "quiet_loggers", "run"]
@@ -209,17 +210,19 @@ class _Quiet(logging.Filter):
 
 
 async def _kafka(app: faust.App) -> None:
-    """One of the brokers answers. Waits as long as that takes."""
+    """One of the brokers answers. Waits as long as that takes; raises `ConfigError` when it answers and does not let us in."""
     conf = app.conf
     addresses = [f"{url.host}:{url.port or 9092}" for url in conf.broker_consumer]
+    credentials = credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context)
     waiting = False
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # we say it ourselves, once
     while True:
-        client = AIOKafkaClient(bootstrap_servers=addresses, **credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context))
+        client = AIOKafkaClient(bootstrap_servers=addresses, **credentials)
         try:
             await client.bootstrap()
             break
         except (KafkaError, OSError):
+            await require_welcome(addresses, credentials)
             if not waiting:
                 log.warning("waiting for Kafka at %s", ", ".join(addresses))
             waiting = True

@@ -1,10 +1,16 @@
 """What an error of Kafka means for what was to be sent: it heals, it may heal for a while, or no waiting will help."""
 
-from typing import Final
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import aiokafka.errors as kafka
+from aiokafka.conn import create_conn
 
-__all__ = ["FINAL", "TOO_LARGE", "may_heal", "words"]
+from streams.errors import ConfigError
+
+__all__ = ["FINAL", "TOO_LARGE", "may_heal", "require_welcome", "turned_away", "words"]
 
 #: A broker that says this would say it again.
 FINAL: Final = (
@@ -34,6 +40,9 @@ _STALE: Final = (
     kafka.UnknownProducerId,
 )
 
+#: Long enough for a TLS handshake over a slow line.
+_GREETING_S: Final = 2.5
+
 _OUTAGES: Final = (OSError, kafka.KafkaTimeoutError, kafka.KafkaUnavailableError)
 
 
@@ -55,3 +64,35 @@ def words(error: Exception) -> str:
     if not text or text.startswith("[Error"):  # "[Error 3] UnknownTopicOrPartitionError"
         return name
     return text if text.startswith(name) else f"{name}: {text}"
+
+
+async def turned_away(addresses: Sequence[str], client: Mapping[str, Any]) -> str | None:
+    """Why a broker that answers does not let us in, in words; None when one does, or none answers.
+
+    aiokafka's clients say of either only that they could not connect. `client` are the arguments of one, beside the addresses.
+    """
+    why: str | None = None
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                greeted = await create_conn(host.strip("[]"), int(port), request_timeout_ms=round(1000 * _GREETING_S), **client)
+            greeted.close()
+            return None
+        except kafka.SaslAuthenticationFailed:
+            why = f"it does not know the user {client.get('sasl_plain_username')}, or the password is another one"
+        except FINAL as error:
+            why = words(error)
+        except ssl.SSLError as error:
+            why = f"TLS: {error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason or error}"
+        except (kafka.KafkaError, OSError, TimeoutError):
+            continue
+    return why
+
+
+async def require_welcome(addresses: Sequence[str], client: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` when `turned_away`: no waiting changes a password."""
+    if (why := await turned_away(addresses, client)) is not None:
+        raise ConfigError(
+            f"{', '.join(addresses)} does not let us in ({why}): see STREAMS_KAFKA_PASSWORD, and `kafka` in streams.yaml", file="Kafka"
+        )
