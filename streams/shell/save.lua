@@ -17,21 +17,27 @@ each('HDEL', KEYS[2], kept + 1, gone)
 each('ZADD', KEYS[3], gone + 1, queued)
 each('ZREM', KEYS[3], queued + 1, unqueued)
 
--- Names whose hashes have been dropped meanwhile are forgotten when so many names have come: to look at all of them for each new one would
--- make a replay of months quadratic.
-local FORGET_EVERY = 64
+-- Names whose hashes have been dropped meanwhile are forgotten when there are twice as many as were left the last time: so each name is
+-- looked at twice at the most, in a replay of years, too.
+local FORGET_FROM = 64
 
 local function forget_dropped()
+  local names = redis.call('HLEN', KEYS[4])
+  if names < (tonumber(redis.call('HGET', KEYS[1], 'forget_at')) or FORGET_FROM) then return end
   for _, name in ipairs(redis.call('HKEYS', KEYS[4])) do
-    if redis.call('EXISTS', KEYS[4] .. ':' .. name) == 0 then redis.call('HDEL', KEYS[4], name) end
+    if redis.call('EXISTS', KEYS[4] .. ':' .. name) == 0 then
+      redis.call('HDEL', KEYS[4], name)
+      names = names - 1
+    end
   end
+  redis.call('HSET', KEYS[1], 'forget_at', math.max(FORGET_FROM, 2 * names))
 end
 
 local function grow(sums, sum, by)
   if redis.call('HINCRBY', sums, sum, by) == 0 then redis.call('HDEL', sums, sum) end
 end
 
-local at = unqueued + 1
+local at, new = unqueued + 1, false
 while at < #ARGV do
   local name, keep_s, most, last = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   local sums = KEYS[4] .. ':' .. name
@@ -45,7 +51,8 @@ while at < #ARGV do
     end
   end
   redis.call('EXPIRE', sums, keep_s)
-  if redis.call('HSET', KEYS[4], name, ARGV[6]) == 1 and redis.call('HLEN', KEYS[4]) % FORGET_EVERY == 0 then forget_dropped() end
+  if redis.call('HSET', KEYS[4], name, ARGV[6]) == 1 then new = true end
   at = last + 1
 end
+if new then forget_dropped() end
 return first_due(KEYS[3])

@@ -350,7 +350,7 @@ async def test_a_refused_save_adds_to_no_sum(store: Store) -> None:
 
 @pytest.mark.services
 async def test_names_of_sums_that_were_dropped_are_forgotten_by_and_by(redis: Redis) -> None:
-    """Their hashes expire; with every 64th name that is there those without one are struck off the list."""
+    """Their hashes expire; when there are 64 names, those without one are struck off the list, and again when twice as many as are left."""
     store = PartitionStore(f"test-{uuid.uuid4().hex[:12]}", redis.url)
     head = await store.create(first_head())
     head = await saved(store, head, outcome({}, sums=tuple(Increments(f"d{n}", {"orders": 1}, 60, 100) for n in range(63))))
@@ -359,9 +359,14 @@ async def test_names_of_sums_that_were_dropped_are_forgotten_by_and_by(redis: Re
         await client.delete(names + b":d7")
         head = await saved(store, head, grown("d1", orders=1))
         assert await client.hexists(names, "d7")
-        await saved(store, head, grown("d63", orders=1))
+        head = await saved(store, head, grown("d63", orders=1))
         assert not await client.hexists(names, "d7")
         assert await client.hlen(names) == 63
+        await client.delete(names + b":d8")
+        head = await saved(store, head, outcome({}, sums=tuple(Increments(f"d{n}", {"orders": 1}, 60, 100) for n in range(64, 126))))
+        assert await client.hexists(names, "d8")
+        await saved(store, head, grown("d126", orders=1))
+        assert not await client.hexists(names, "d8")
     await store.close()
 
 
