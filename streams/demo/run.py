@@ -104,7 +104,7 @@ class _Play:
     async def _past(self) -> None:
         """The history is written and counted, and what was said of it is read: what comes after is live."""
         self._enter(f"90 days of history, {self._options.users:,} people")
-        await self._traffic.history()
+        await self._traffic.history(self._caught_up)
         await self._caught_up()
         await self._watch.read_to_the_end()
 

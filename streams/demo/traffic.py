@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import groupby
 from typing import Final
 
+from streams.core.rules import DAY_MS
 from streams.demo.courier import Courier
 from streams.demo.watch import Watch
 from streams.replay.write import WriteReport, write
@@ -19,6 +21,7 @@ __all__ = ["Traffic"]
 _SLICE_MS: Final = 100
 
 _DAYS: Final = 90
+_PART_MS: Final = 15 * DAY_MS
 #: What a user of the shop does in 90 days, on average: only for the progress bar.
 _EVENTS_PER_USER: Final = 130
 
@@ -38,12 +41,25 @@ class Traffic:
         self._courier = Courier(collector)
         self.written, self.expected = 0, users * _EVENTS_PER_USER
 
-    async def history(self) -> None:
-        """90 days of events are in the log, in the time of the events; behind them the partitions follow the wall clock."""
+    async def history(self, counted: Callable[[], Awaitable[None]]) -> None:
+        """90 days of events are in the log, in the time of the events; behind them the partitions follow the wall clock.
+
+        Each part is `counted` before the next one is written: what is sent to another partition because of a login lies behind all that is
+        written by then, and a day that is more than a month old cannot be made one of two any more.
+        """
         # It works out a second's worth of rhythms first, which must not stop the picture.
         events = await asyncio.to_thread(self._world.history, _DAYS, _now_ms())
-        report = await write(events, self._settings, on_progress=self._progress)
-        self.expected = self.written = report.events
+        before = 0
+
+        def progress(report: WriteReport) -> None:
+            self.written = before + report.events
+            self.expected = max(self.expected, self.written)
+
+        for _, part in groupby(events, lambda event: event.at_ms // _PART_MS):
+            before += (await write(part, self._settings, keep_event_clock=True, on_progress=progress)).events
+            await counted()
+        await write((), self._settings)
+        self.expected = self.written = before
 
     async def live(self, rate: float) -> None:
         """Sends `rate` events a second until it is cancelled; then the broker has answered for all that were sent."""
@@ -59,10 +75,6 @@ class Traffic:
         finally:
             carrying.cancel()
             await asyncio.gather(carrying, return_exceptions=True)
-
-    def _progress(self, report: WriteReport) -> None:
-        self.written = report.events
-        self.expected = max(self.expected, report.events)
 
     def _sent(self, emission: Emission) -> None:
         self._sent_s[id(emission)] = time.monotonic()
