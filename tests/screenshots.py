@@ -18,7 +18,7 @@ from typing import Final
 import yaml
 from playwright.async_api import Browser
 
-from streams.replay.write import write
+from streams.replay.write import write_in_parts
 from streams.serve.app import Server
 from streams.settings import Settings, load
 from streams.shell.topics import create_topics
@@ -54,15 +54,20 @@ async def shop(folder: Path) -> AsyncIterator[Served]:
         settings = configured(folder / "config", kafka, redis)
         await create_topics(settings)
         world = World(SEED, USERS, churn=settings.rules.churn, drop=settings.rules.drop)
-        await write(world.history(DAYS, now_ms()), settings)
         env = {"STREAMS_BROKER": kafka.bootstrap, "STREAMS_REDIS": redis.url, "STREAMS_CONFIG": str(folder / "config")}
         worker = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "streams", "worker", env={"PATH": "", **env, "STREAMS_INSTANCE": "worker-1"}
         )
         try:
             async with serving(settings, ready=False, most_s=None) as page:
-                while not counted(page.server):
-                    await asyncio.sleep(0.5)
+
+                async def counted() -> None:
+                    await asyncio.sleep(2.0)  # the server looks each second
+                    while not has_counted(page.server):
+                        await asyncio.sleep(0.5)
+
+                await write_in_parts(world.history(DAYS, now_ms()), settings, counted)
+                await counted()
                 tracker = Tracker(world.live(now_ms(), RATE), settings)
                 sending = asyncio.create_task(tracker.run())
                 try:
@@ -94,7 +99,7 @@ def configured(folder: Path, kafka: Kafka, redis: Redis) -> Settings:
     )
 
 
-def counted(server: Server) -> bool:
+def has_counted(server: Server) -> bool:
     """Whether the worker has counted what was written."""
     stats = server.standing.stats
     return bool(stats.lag) and not any(stats.lag.values()) and stats.read > 0 and not server.waiting_for()

@@ -3,13 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import groupby
 from typing import Final
 
-from streams.core.rules import DAY_MS
 from streams.demo.courier import Courier
 from streams.demo.watch import Watch
-from streams.replay.write import WriteReport, write
+from streams.replay.write import write_in_parts
 from streams.settings import Settings
 from streams.sim.emission import Emission
 from streams.sim.tracker import Acknowledged, Tracker
@@ -21,7 +19,6 @@ __all__ = ["Traffic"]
 _SLICE_MS: Final = 100
 
 _DAYS: Final = 90
-_PART_MS: Final = 15 * DAY_MS
 #: What a user of the shop does in 90 days, on average: only for the progress bar.
 _EVENTS_PER_USER: Final = 130
 
@@ -42,24 +39,10 @@ class Traffic:
         self.written, self.expected = 0, users * _EVENTS_PER_USER
 
     async def history(self, counted: Callable[[], Awaitable[None]]) -> None:
-        """90 days of events are in the log, in the time of the events; behind them the partitions follow the wall clock.
-
-        Each part is `counted` before the next one is written: what is sent to another partition because of a login lies behind all that is
-        written by then, and a day that is more than a month old cannot be made one of two any more.
-        """
+        """90 days of events are in the log, in the time of the events, and `counted`; behind them the partitions follow the wall clock."""
         # It works out a second's worth of rhythms first, which must not stop the picture.
         events = await asyncio.to_thread(self._world.history, _DAYS, _now_ms())
-        before = 0
-
-        def progress(report: WriteReport) -> None:
-            self.written = before + report.events
-            self.expected = max(self.expected, self.written)
-
-        for _, part in groupby(events, lambda event: event.at_ms // _PART_MS):
-            before += (await write(part, self._settings, keep_event_clock=True, on_progress=progress)).events
-            await counted()
-        await write((), self._settings)
-        self.expected = self.written = before
+        self.expected = self.written = await write_in_parts(events, self._settings, counted, self._progress)
 
     async def live(self, rate: float) -> None:
         """Sends `rate` events a second until it is cancelled; then the broker has answered for all that were sent."""
@@ -75,6 +58,9 @@ class Traffic:
         finally:
             carrying.cancel()
             await asyncio.gather(carrying, return_exceptions=True)
+
+    def _progress(self, events: int) -> None:
+        self.written, self.expected = events, max(self.expected, events)
 
     def _sent(self, emission: Emission) -> None:
         self._sent_s[id(emission)] = time.monotonic()

@@ -3,25 +3,28 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
 from aiokafka.errors import KafkaError
 
 from streams.core.headers import STREAMS_CLOCK
+from streams.core.rules import DAY_MS
 from streams.errors import Unavailable
 from streams.replay.outbox import Header, Outbox, Sealed, producing
 from streams.settings import Settings
 from streams.shell.producer import Producer
 from streams.sim.emission import Emission
 
-__all__ = ["NotDelivered", "WriteReport", "write"]
+__all__ = ["NotDelivered", "WriteReport", "write", "write_in_parts"]
 
 _EVENT_CLOCK: Final[Header] = (STREAMS_CLOCK, b"event")
 _WALL_CLOCK: Final[Header] = (STREAMS_CLOCK, b"wall")
 #: Rounds of batches under way: one is on the wire while the next one is filled.
 _ROUNDS: Final = 2
+_PART_MS: Final = 15 * DAY_MS
 
 
 class WriteReport(msgspec.Struct):
@@ -90,6 +93,30 @@ async def write(
             message = f"Kafka at {settings.broker} stopped taking records ({type(error).__name__}) after {report.events} events"
             raise NotDelivered(message, report) from error
         return writing.report
+
+
+async def write_in_parts(
+    events: Iterable[Emission],
+    settings: Settings,
+    counted: Callable[[], Awaitable[None]],
+    on_progress: Callable[[int], None] | None = None,
+) -> int:
+    """As `write`, but each part of 15 days is `counted` before the next one is written; returns how many events there were.
+
+    What is sent to another partition because of a login lies behind all that is written by then, and two users on a day that is more than
+    a month old cannot be made one any more. `on_progress`: events so far.
+    """
+    before = 0
+
+    def progress(report: WriteReport) -> None:
+        if on_progress is not None:
+            on_progress(before + report.events)
+
+    for _, part in groupby(events, lambda event: event.at_ms // _PART_MS):
+        before += (await write(part, settings, keep_event_clock=True, on_progress=progress)).events
+        await counted()
+    await write((), settings)
+    return before
 
 
 class _Writing:
