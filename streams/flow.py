@@ -12,7 +12,7 @@ from streams.core.accountdesk import AccountDesk
 from streams.core.business import Business
 from streams.core.drift import Sampler
 from streams.core.envelope import Envelope
-from streams.core.errands import Errand, Forwarded, errand_of, forwarded
+from streams.core.errands import Errand, Forwarded, errand_of, forwarded, parted
 from streams.core.event import Decoder
 from streams.core.headers import DEAD_ORIGIN, header
 from streams.core.identity import home_partition
@@ -169,11 +169,13 @@ class _Step(Kin):
         for key in due:
             self._wake_user(key)
         self.desk.close()
-        self.outputs += self._sent_in_order(reading)
+        sent, after = parted(self._sent_in_order(reading))
+        self.outputs += sent
         self._end_day()
         self.outputs.append(self._journal())
+        self.outputs += after
         learned = None if self.learned is None else encode_learned(self.learned)
-        return Outcome(self.users, self.due, self.outputs, self.fates, self.guards, self.rejects, self._sums(reading), learned)
+        return Outcome(self.users, self.due, self.outputs, self.fates, self.guards, self.rejects, self._sums(reading), learned, len(after))
 
     def _sums(self, reading: Reading) -> tuple[Increments, ...]:
         """What the step adds to the sums of the partition."""

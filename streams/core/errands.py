@@ -7,6 +7,7 @@ A record may cause more than one sending to the same partition: itself, and erra
 `topic/partition~kind`, so that of each, one offset causes at most one record per partition.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
@@ -42,6 +43,7 @@ __all__ = [
     "day_over",
     "errand_of",
     "forwarded",
+    "parted",
     "sending",
 ]
 
@@ -137,6 +139,7 @@ class Forwarded(NamedTuple):
 _Kind = Alias | Link | Merge | Told | Left | Gone | Over
 #: How each kind is called in headers: as in its JSON.
 _NAMES: Final[dict[type[Errand], str]] = {kind: kind.__struct_config__.tag for kind in get_args(_Kind)}
+_KINDS: Final = {name.encode(): kind for kind, name in _NAMES.items()}
 _decode: Final = msgspec.json.Decoder(_Kind).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -161,6 +164,24 @@ def sending(errand: Errand, cause: Record, topic: str, partitions: int) -> Outpu
     if (trace := traceparent(cause)) is not None:
         headers.append((TRACEPARENT, trace))
     return Output(topic, errand.home(partitions), errand.raw_id.encode(), _encode(errand), headers)
+
+
+def parted(sent: Sequence[Output]) -> tuple[list[Output], list[Output]]:
+    """Of what a step sends to other partitions, in its order: what leaves at once; and what waits until that is acknowledged: a state, and
+    what follows it.
+
+    Whoever receives a state tells the account of its sender that this one is gone. The account must have heard by then what the sender told
+    in the same step; two partitions may get their parts of a step in either order, and a crash may lie between them.
+    """
+    at = next((n for n, output in enumerate(sent) if _kind_of(output) is Merge), len(sent))
+    early = [output for output in sent[at:] if (kind := _kind_of(output)) is not None and issubclass(kind, Told)]
+    late = [output for output in sent[at:] if (kind := _kind_of(output)) is None or not issubclass(kind, Told)]
+    return [*sent[:at], *early], late
+
+
+def _kind_of(output: Output) -> type[Errand] | None:
+    name, value = output.headers[0]
+    return _KINDS.get(value) if name == REROUTE_ERRAND else None
 
 
 def cause_of(record: Record) -> str:

@@ -220,6 +220,7 @@ class Outcome(msgspec.Struct):
     rejects rejected reason -> n (for metrics and the dead-rate stop)
     sums    what the partition's business sums grow by, each hash once
     learned what the partition has learned by now; None: nothing in this step
+    after   so many of the last outputs leave when all others are acknowledged
     """
 
     users: dict[str, bytes | None]
@@ -230,6 +231,7 @@ class Outcome(msgspec.Struct):
     rejects: dict[str, int]
     sums: tuple[Increments, ...] = ()
     learned: bytes | None = None
+    after: int = 0
 
 
 Users = Mapping[str, bytes | None]

@@ -183,7 +183,7 @@ class Lane:
         self._reach("after_step")
         if loaded.due:
             self._reach("in_sweep")
-        await self._publisher.publish(outcome.outputs)  # 2. Kafka holds all that follows from it
+        await self._publish(outcome)  # 2. Kafka holds all that follows from it
         self._reach("after_publish")
         self._head = await self._save(plan, outcome)  # 3. the store holds the states and the new head
         self._reach("after_save")
@@ -226,6 +226,13 @@ class Lane:
                 "restore the store from a backup"
             )
         self._flow.know(decode_parameters(blob))
+
+    async def _publish(self, outcome: Outcome) -> None:
+        """Kafka holds the outputs: first the others, then those that must come after them."""
+        at = len(outcome.outputs) - outcome.after
+        await self._publisher.publish(outcome.outputs[:at])
+        if outcome.after:
+            await self._publisher.publish(outcome.outputs[at:])
 
     async def _save(self, plan: Plan, outcome: Outcome) -> Head:
         """The head after the save. A lost answer is asked for again: only we can have moved the head by one under our owner."""

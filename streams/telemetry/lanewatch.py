@@ -71,7 +71,7 @@ class LaneWatch:
         self._traces = traces
         self._traced: Traced = ()
         self._times_s = [0.0] * 4  # perf_counter: when the parts of the step began
-        self._step: tuple[object, Reading] | None = None
+        self._step: Reading | None = None
         self._delay_ms = self._missed = 0
 
     # How the lane is.
@@ -112,7 +112,7 @@ class LaneWatch:
 
     def observe(self, plan: Plan, reading: Reading, outcome: Outcome) -> None:
         """The step of `reading` is about to be published."""
-        self._step = outcome.outputs, reading
+        self._step = reading
         self._traced = () if self._traces is None else sampled(reading.records)
         self._seen.cache_hits += len(reading.keys) - self._missed
         self._seen.outputs.update(map(_topic_of, outcome.outputs))
@@ -120,12 +120,14 @@ class LaneWatch:
     # The lane's publisher.
 
     async def publish(self, outputs: Sequence[Output]) -> None:
-        self._times_s[2] = began_s = time.perf_counter()
-        self._seen.phases["fold"].add(began_s - self._times_s[1])
+        began_s = time.perf_counter()
+        step, self._step = self._step, None  # None: what leaves after the other outputs of its step
+        if step is not None:
+            self._times_s[2] = began_s
+            self._seen.phases["fold"].add(began_s - self._times_s[1])
         await self._publisher.publish(outputs)
         self._seen.phases["publish"].add(time.perf_counter() - began_s)
-        step, self._step = self._step, None
-        if step is not None and step[0] is outputs and (records := step[1].records):
+        if step is not None and (records := step.records):
             now_ms = self._clock.now_ms()
             self._seen.freshness.add_ages(records, now_ms)
             self._delay_ms = max(0, now_ms - records[0].timestamp)
