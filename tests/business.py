@@ -57,7 +57,8 @@ class Business:
         plan = Plan(self._head.rev, {topic: (at, at + len(sent))}, self.newest_ms - 1, self.newest_ms, "event", "r", "prior", 0)
         loaded = {key: self.users.get(key) for key in reading.keys}
         outcome = self.flow.step(plan, reading, self._head, loaded, [])
-        apart = {(each["topic"], each["offset"]) for each in json.loads(outcome.outputs[-1].value or b"")["apart"]}
+        (journal,) = [output for output in outcome.outputs if output.topic == self.flow.rules.topics.journal]
+        apart = {(each["topic"], each["offset"]) for each in json.loads(journal.value or b"")["apart"]}
         for record, said in zip(records, reading.says, strict=True):
             what = said.event if isinstance(said, Forwarded) else said
             if isinstance(what, Link | Merge) or (isinstance(what, Event) and (record.topic, record.offset) not in apart):

@@ -137,12 +137,14 @@ class Kafka(Server):
 
     def _format(self) -> None:
         """The folder is a formatted log folder of this cluster, and `server.properties` is complete."""
+        file = (ROOT / "config" / "kafka.properties").read_text()
+        protocols = file.partition("listener.security.protocol.map=")[2].partition("\n")[0]
         neighbours = f"INTERNAL://127.0.0.1:{self.direct_port},SECURED://127.0.0.1:{self.secured_port}"
         own: dict[str, str | int] = {
             "node.id": self.node_id,
             "listeners": f"CLIENT://127.0.0.1:{self.port},{neighbours},CONTROLLER://127.0.0.1:{self.voters[self.node_id]}",
             "advertised.listeners": f"CLIENT://127.0.0.1:{self.advertised_port},{neighbours}",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT",
+            "listener.security.protocol.map": f"{protocols},SECURED:SASL_PLAINTEXT",
             "listener.name.secured.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.secured.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
             f'user_{self.USER}="{self.PASSWORD}";',
@@ -155,7 +157,7 @@ class Kafka(Server):
             "offsets.topic.num.partitions": 4,  # fifty is for clusters; each costs a file handle and start time
             **self._settings,
         }
-        lines = [(ROOT / "config" / "kafka.properties").read_text(), *(f"{name}={value}" for name, value in own.items()), ""]
+        lines = [file, *(f"{name}={value}" for name, value in own.items()), ""]
         self._properties.write_text("\n".join(lines))
         tool = [*self._java(), "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", str(self._properties)]
         done = subprocess.run(tool, capture_output=True, text=True, cwd=self.folder)

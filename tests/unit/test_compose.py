@@ -40,13 +40,15 @@ def test_kafka_runs_on_the_file_of_the_tests() -> None:
 
 
 def test_neither_kafka_changes_what_the_file_says() -> None:
-    """Addresses, folders and node ids are added on both sides; a setting of the file is overridden on none."""
+    """Addresses, folders and node ids are added on both sides; a setting of the file is overridden on none. The tests' broker has
+    one listener more, which wants a password."""
     own = properties(ROOT / "config" / "kafka.properties")
     environment = {name.removeprefix("KAFKA_").lower().replace("_", ".") for name in SERVICES["kafka"]["environment"]}
     assert environment.isdisjoint(own)
     single = re.findall(r'^            "([a-z.]+)": ', Path(stack.__file__).read_text(), re.MULTILINE)
     assert set(single) >= {"node.id", "listeners", "log.dirs"}
-    assert set(single).isdisjoint(own)
+    assert set(single) & own.keys() == {"listener.security.protocol.map"}
+    assert '"listener.security.protocol.map": f"{protocols},' in Path(stack.__file__).read_text()
 
 
 def test_every_listener_has_a_protocol() -> None:
