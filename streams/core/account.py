@@ -203,6 +203,8 @@ class Account(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
             self.visits.add(act.visit_day, act.now.weight)
         at = bisect_left(self.members, act.user, key=_user_of)
         if at < len(self.members) and self.members[at].user == act.user:
+            if act.cause == "merged" and act.now is None and not _is_what_was_told(self.members[at].standing, act.before):
+                return  # an id of several people, which has joined anew before the news came that its first state is another's
             del self.members[at]
         elif act.before is not None:
             self._among_others(act.before, -1, rules)
@@ -310,6 +312,11 @@ def _engagement(decayed: float, a_ref: float) -> float:
 
 def _end_day(month: int) -> int:
     return (month + 1) * _MONTH_DAYS - 1
+
+
+def _is_what_was_told(standing: Standing, before: Standing | None) -> bool:
+    """Whether a member counts for what it is said to have told last; its risk aside, which is not remembered where it was told."""
+    return before is not None and (standing.weight, standing.points, standing.last_day) == (before.weight, before.points, before.last_day)
 
 
 def _user_of(member: _Member) -> str:

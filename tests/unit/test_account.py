@@ -56,6 +56,16 @@ def test_who_leaves_is_gone() -> None:
     assert score(told(("ann", standing(5.0), None), ("ann", None, standing(5.0)))) == 0.0
 
 
+def test_news_that_a_state_was_merged_ends_what_that_state_told_and_nothing_newer() -> None:
+    """An id of several people joins anew under its own name, and only then the news about its first state comes."""
+    first, anew = standing(5.0, 1), standing(0.0, 9)
+    for told_last, known in ((first, []), (anew, ["anon:lib"])):
+        account = told(("anon:lib", told_last, None))
+        without_risk = Standing(first.weight, first.points, first.last_day)
+        account.tell(Act("acme", "anon:lib", at(3), "merged", before=without_risk), RULES)
+        assert [share.user for share in account.rolled(at(9), RULES, 5.0).shares] == known
+
+
 def test_members_at_risk_are_a_share_of_the_weight() -> None:
     account = told(("ann", standing(5.0, weight=3, risk_day=20), None), ("bob", standing(5.0), None))
     assert [account.rolled(at(day), RULES, 5.0).at_risk for day in (19, 20, 40)] == [0.0, 0.75, 1.0]
