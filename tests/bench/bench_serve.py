@@ -1,4 +1,5 @@
-"""The API and the live stream as their readers feel them: profiles out of Redis, many browsers on one stream, and none that loses a frame.
+"""The API and the live stream as their readers feel them: profiles out of Redis, many browsers on one stream, and none that loses a frame;
+and how soon a browser shows the page.
 
     python -m tests.bench.bench_serve            a Kafka and a Redis of its own, about 40 s
     python -m tests.bench.bench_serve --profile  only profiles
@@ -29,6 +30,7 @@ from streams.core.user import User
 from streams.settings import Settings
 from streams.shell.heads import Keys
 from streams.shell.topics import create_topics
+from tests.browser import LOADED, chromium, opened, until
 from tests.served import alert, settings_of
 from tests.stack import Kafka, Redis, free_port
 
@@ -38,6 +40,7 @@ SECONDS = 6
 ROUNDS = 3
 BROWSERS = 200
 FRAMES_PER_SECOND = 10
+VISITS = 7
 DAY_MS = 86_400_000
 
 
@@ -184,6 +187,19 @@ async def stream(settings: Settings, it: Serving) -> tuple[float, int, int]:
     return share, len(expected), sum(len(expected - each) for each in seen)
 
 
+async def paint(it: Serving) -> tuple[float, float]:
+    """A browser that has never been there: when it shows something first, and when the first view is there and live; in ms."""
+    first, whole = [], []
+    async with chromium() as browser:
+        for _ in range(VISITS):
+            page, _said = await opened(browser, it.url)
+            await until(page, LOADED)
+            whole.append(await page.evaluate("performance.now()"))
+            first.append(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            await page.context.close()
+    return statistics.median(first), statistics.median(whole)
+
+
 def bench(name: str, value: float, unit: str) -> None:
     print(f"bench {name} {value:.2f} {unit}", flush=True)
 
@@ -207,6 +223,9 @@ async def main(arguments: Any) -> None:
                     bench("serve_stream_200_browsers_cpu", share, "percent_of_a_core")
                     bench("serve_stream_frames_told", told, "frames")
                     bench("serve_stream_frames_missed", missed, "frames")
+                    first_ms, whole_ms = await paint(it)
+                    bench("serve_page_first_paint", first_ms, "ms")
+                    bench("serve_page_live", whole_ms, "ms")
         finally:
             kafka.stop()
             store.stop()
