@@ -17,15 +17,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from streams.errors import Unavailable
-from streams.shell.refusals import require_welcome
+from streams.shell.refusals import GREETING_S, require_welcome
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
 __all__ = ["DEADLINE_S", "greet_kafka", "kafka_trouble", "open_consumer", "open_producer", "open_redis", "redis_trouble"]
 
-#: Long enough for a TLS handshake over a slow line, short enough that nobody wonders whether the command hangs.
-DEADLINE_S: Final = 2.5
+DEADLINE_S: Final = GREETING_S
 
 
 @asynccontextmanager

@@ -174,9 +174,11 @@ def parted(sent: Sequence[Output]) -> tuple[list[Output], list[Output]]:
     in the same step; two partitions may get their parts of a step in either order, and a crash may lie between them.
     """
     at = next((n for n, output in enumerate(sent) if _kind_of(output) is Merge), len(sent))
-    early = [output for output in sent[at:] if (kind := _kind_of(output)) is not None and issubclass(kind, Told)]
-    late = [output for output in sent[at:] if (kind := _kind_of(output)) is None or not issubclass(kind, Told)]
-    return [*sent[:at], *early], late
+    early, late = [*sent[:at]], list[Output]()
+    for output in sent[at:]:
+        kind = _kind_of(output)
+        (early if kind is not None and issubclass(kind, Told) else late).append(output)
+    return early, late
 
 
 def _kind_of(output: Output) -> type[Errand] | None:

@@ -1,4 +1,6 @@
-"""What an error of Kafka means for what was to be sent: it heals, it may heal for a while, or no waiting will help."""
+"""What an error of Kafka means for what was to be sent: it heals, it may heal for a while, or no waiting will help;
+and whether a broker lets us in at all.
+"""
 
 import asyncio
 import ssl
@@ -10,7 +12,7 @@ from aiokafka.conn import create_conn
 
 from streams.errors import ConfigError
 
-__all__ = ["FINAL", "TOO_LARGE", "may_heal", "require_welcome", "turned_away", "words"]
+__all__ = ["FINAL", "GREETING_S", "TOO_LARGE", "may_heal", "require_welcome", "turned_away", "words"]
 
 #: A broker that says this would say it again.
 FINAL: Final = (
@@ -40,8 +42,8 @@ _STALE: Final = (
     kafka.UnknownProducerId,
 )
 
-#: Long enough for a TLS handshake over a slow line.
-_GREETING_S: Final = 2.5
+#: Long enough for a TLS handshake over a slow line, short enough that nobody wonders whether a command hangs.
+GREETING_S: Final = 2.5
 
 _OUTAGES: Final = (OSError, kafka.KafkaTimeoutError, kafka.KafkaUnavailableError)
 
@@ -75,8 +77,8 @@ async def turned_away(addresses: Sequence[str], client: Mapping[str, Any]) -> st
     for address in addresses:
         host, _, port = address.rpartition(":")
         try:
-            async with asyncio.timeout(_GREETING_S):
-                greeted = await create_conn(host.strip("[]"), int(port), request_timeout_ms=round(1000 * _GREETING_S), **client)
+            async with asyncio.timeout(GREETING_S):
+                greeted = await create_conn(host.strip("[]"), int(port), request_timeout_ms=round(1000 * GREETING_S), **client)
             greeted.close()
             return None
         except kafka.SaslAuthenticationFailed:
