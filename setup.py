@@ -24,6 +24,7 @@ COMPILED = (
     "core/profile",
     "core/reader",
     "core/recent",
+    "core/recordbatch",
     "core/rhythm",
     "core/score",
     "core/sessions",

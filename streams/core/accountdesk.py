@@ -14,7 +14,7 @@ from typing import Final
 from streams.core.account import ROW, Account, Act, Said, Verdict, decode_account, encode_account, row_of
 from streams.core.account_record import account_output, account_record, account_words, band_of, forgotten_output
 from streams.core.parameters import Parameters
-from streams.core.record import NEVER_MS, Coordinates, Output, Plan
+from streams.core.record import NEVER_MS, Coordinates, Outgoing, Plan
 from streams.core.rules import DAY_MS, Rules
 from streams.core.sitealert import operator_alert
 
@@ -36,7 +36,7 @@ class AccountDesk:
         loaded: Mapping[str, bytes | None],
         users: dict[str, bytes | None],
         due: dict[str, int | None],
-        outputs: list[Output],
+        outputs: list[Outgoing],
     ) -> None:
         self._rules, self._parameters, self._plan, self._partition = rules, parameters, plan, partition
         self._loaded, self._users, self._due, self._outputs = loaded, users, due, outputs

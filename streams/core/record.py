@@ -17,6 +17,7 @@ __all__ = [
     "Fate",
     "Head",
     "Increments",
+    "Outgoing",
     "Output",
     "Plan",
     "Record",
@@ -183,6 +184,23 @@ class Head(msgspec.Struct):
     learned: bytes = b""
 
 
+class Outgoing(Protocol):
+    """A record to publish: an `Output`, or one that is `Packed` already (`core/recordbatch.py`)."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    @property
+    def timestamp_ms(self) -> int | None: ...
+
+
 class Output(NamedTuple):
     """A record to publish. `timestamp_ms` None lets the topic stamp it. `value` None is a tombstone."""
 
@@ -225,7 +243,7 @@ class Outcome(msgspec.Struct):
 
     users: dict[str, bytes | None]
     due: dict[str, int | None]
-    outputs: list[Output]
+    outputs: list[Outgoing]
     fates: list[int]
     guards: dict[str, int]
     rejects: dict[str, int]

@@ -7,7 +7,9 @@ from streams.core.panes cimport Panes
 from streams.core.user cimport User
 from streams.core.writer cimport Writer
 
-cdef Writer _out
+cdef Writer _out, _body
+cdef bytes _CE_ID, _CE_SUBJECT, _CE_TIME, _TRACEPARENT
+cdef Py_ssize_t _HEADERS
 cdef double[::1] _points
 cdef long long[::1] _ranked, _shares
 cdef tuple _KEYS
@@ -17,15 +19,19 @@ cdef long long _DAY_MS
 cdef list _last
 cdef class _Spelled:
     cdef readonly object rules
-    cdef tuple inputs, fixed
-    cdef bytes horizon, version
+    cdef tuple inputs
+    cdef bytes fixed, horizon, version
     cdef str topic
     cdef Py_ssize_t time_at
 cdef _Spelled _spelled(rules)
+@cython.locals(out=Writer, body=Writer, key=bytes, tail=bytes, spelled=_Spelled)
+cpdef score_output(
+    User user, rules, int partition, str cause, long long as_of_ms, due_ms, long long rev, bytes trace=*
+)
 @cython.locals(out=Writer)
 cdef bytes _tail(User user, _Spelled spelled, long long due_ms)
 @cython.locals(panes=Panes, out=Writer, window=cython.Py_ssize_t, key=bytes)
-cdef bytes _write(User user, _Spelled spelled, bytes tail, bytes cause, long long as_of_ms, long long rev)
+cdef int _write(User user, _Spelled spelled, bytes tail, bytes cause, long long as_of_ms, long long rev) except -1
 @cython.locals(panes=Panes, first=cython.bint, i=cython.Py_ssize_t, kind=cython.Py_ssize_t, n=cython.longlong)
 cdef int _counts(Writer out, User user, Py_ssize_t window) except -1
 @cython.locals(

@@ -14,7 +14,8 @@ import cython
 import msgspec
 
 from streams.core.envelope import Envelope
-from streams.core.record import Output
+from streams.core.headers import TRACEPARENT
+from streams.core.recordbatch import Packed, prefixed
 from streams.core.rules import CUSTOM, DAY_MS, FIRST_TYPE, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 from streams.core.writer import Writer
@@ -42,12 +43,17 @@ _FIRST_TYPE: Final = FIRST_TYPE
 _DAY_MS: Final = DAY_MS
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
-#: What the constructor of a named tuple does in the end, without its Python.
-_output = tuple.__new__
+#: Headers of a score, besides that of its trace.
+_HEADERS: Final = 7
+_CE_ID: Final = prefixed(b"ce_id")
+_CE_SUBJECT: Final = prefixed(b"ce_subject")
+_CE_TIME: Final = prefixed(b"ce_time")
+_TRACEPARENT: Final = prefixed(TRACEPARENT.encode())
+
 _json = msgspec.json.Encoder().encode
 
-#: Emptied by every record; one for the process, like the user.
-_out = Writer()
+#: Emptied by every record: its JSON, and that with key and headers. One of each for the process, like the user.
+_out, _body = Writer(), Writer()
 #: Of the types that the panes have seen, their contributions; the largest of these, and what they are in hundredths.
 _points = array("d", bytes(8 * 256))
 _ranked = array("q", bytes(8 * _TOP))
@@ -90,17 +96,42 @@ def score_record(user: User, rules: Rules, *, cause: str, as_of_ms: int, due_ms:
     """
     spelled = _spelled(rules)
     tail = _tail(user, spelled, -1 if due_ms is None else due_ms)
-    return user.key + tail.decode(), _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
+    _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
+    return user.key + tail.decode(), _out.done()
 
 
-def score_output(user: User, rules: Rules, partition: int, cause: str, as_of_ms: int, due_ms: int | None, rev: int) -> Output:
-    """The same record as it leaves for `partition` of the scores topic: with its key, its headers and its time."""
-    spelled = _spelled(rules)
+def score_output(
+    user: User, rules: Rules, partition: int, cause: str, as_of_ms: int, due_ms: int | None, rev: int, trace: bytes | None = None
+) -> Packed:
+    """The same record as it leaves for `partition` of the scores topic: with its key, its headers and its time.
+
+    `trace` is the `traceparent` of the record that it is told because of.
+    """
+    spelled, out, body = _spelled(rules), _out, _body
     key, tail = user.key.encode(), _tail(user, spelled, -1 if due_ms is None else due_ms)
-    value = _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
-    at = spelled.time_at
-    headers = [*spelled.fixed, ("ce_id", key + tail), ("ce_subject", key), ("ce_time", value[at : at + _TIME_BYTES])]
-    return _output(Output, (spelled.topic, partition, key, value, headers, as_of_ms))
+    _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
+    body.begin()
+    body.varint(len(key))
+    body.raw(key)
+    body.varint(out.size)
+    body.text(out, 0, out.size)
+    body.varint(_HEADERS if trace is None else _HEADERS + 1)
+    body.raw(spelled.fixed)
+    body.raw(_CE_ID)
+    body.varint(len(key) + len(tail))
+    body.raw(key)
+    body.raw(tail)
+    body.raw(_CE_SUBJECT)
+    body.varint(len(key))
+    body.raw(key)
+    body.raw(_CE_TIME)
+    body.varint(_TIME_BYTES)
+    body.text(out, spelled.time_at, _TIME_BYTES)
+    if trace is not None:
+        body.raw(_TRACEPARENT)
+        body.varint(len(trace))
+        body.raw(trace)
+    return Packed(spelled.topic, partition, body.done(), as_of_ms)
 
 
 def _tail(user: User, spelled: "_Spelled", due_ms: int) -> bytes:
@@ -129,7 +160,9 @@ class _Spelled:
         self.rules = rules
         self.inputs = tuple(name.encode() for name in rules.topics.inputs)
         self.topic = rules.topics.scores
-        self.fixed = Envelope("engagement.score.v1", f"/{rules.app_id}").fixed
+        self.fixed = b"".join(
+            [prefixed(name.encode()) + prefixed(text) for name, text in Envelope("engagement.score.v1", f"/{rules.app_id}").fixed]
+        )
         self.time_at = 0  # where the last record written has its time
         self.horizon = _json(rules.churn.horizon_days)
         self.version = _json(rules.version)
@@ -145,7 +178,8 @@ def _spelled(rules: Rules) -> _Spelled:
     return _last[0]
 
 
-def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: int, rev: int) -> bytes:
+def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: int, rev: int) -> None:
+    """The JSON of the score is in `_out`."""
     panes, out = user.panes, _out
     key = _json(user.key)
     panes.tally(as_of_ms // 60_000)
@@ -189,7 +223,6 @@ def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: i
     out.raw(b',"rules_version":')
     out.raw(spelled.version)
     out.raw(b"}")
-    return out.done()
 
 
 def _counts(out: Writer, user: User, window: int) -> None:

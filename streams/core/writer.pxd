@@ -12,6 +12,10 @@ cdef class Writer:
     cpdef int begin(self) except -1
     @cython.locals(length=cython.Py_ssize_t)
     cpdef int raw(self, bytes piece) except -1
+    cpdef int byte(self, unsigned char value) except -1
+    @cython.locals(rest=cython.ulonglong)
+    cpdef int varint(self, long long value) except -1
+    cpdef int text(self, Writer other, Py_ssize_t start, Py_ssize_t size) except -1
     @cython.locals(width=cython.int, rest=cython.longlong)
     cpdef int integer(self, long long value) except -1
     @cython.locals(at=cython.Py_ssize_t)
@@ -19,4 +23,5 @@ cdef class Writer:
     @cython.locals(part=cython.longlong)
     cpdef int fixed(self, long long value, long long unit) except -1
     cpdef bytes done(self)
+    cpdef bytearray copy(self)
     cdef int _grow(self, Py_ssize_t length) except -1

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False, wraparound=False, cdivision=True
-"""JSON written piece by piece into one buffer that is used again and again."""
+"""Text written piece by piece into one buffer that is used again and again."""
 
 import cython
 
@@ -36,6 +36,31 @@ class Writer:
         elif length:  # pragma: no cover
             memcpy(cython.address(self._text[self.size]), cython.cast(cython.p_char, piece), length)
         self.size += length
+
+    def byte(self, value: int) -> None:
+        """One byte follows, 0 to 255."""
+        if self.size == len(self._text):
+            self._grow(1)
+        self._text[self.size] = value
+        self.size += 1
+
+    def varint(self, value: int) -> None:
+        """`value` follows as Kafka writes it, zigzag: small numbers are short, also below 0."""
+        rest = value << 1 if value >= 0 else (-value << 1) - 1
+        while rest > 127:
+            self.byte(rest & 127 | 128)
+            rest >>= 7
+        self.byte(rest)
+
+    def text(self, other: "Writer", start: int, size: int) -> None:
+        """`size` bytes of the text of `other` follow, those from `start` on."""
+        if self.size + size > len(self._text):
+            self._grow(size)
+        if not cython.compiled:
+            self._text[self.size : self.size + size] = other._text[start : start + size]
+        elif size:  # pragma: no cover
+            memcpy(cython.address(self._text[self.size]), cython.address(other._text[start]), size)
+        self.size += size
 
     def integer(self, value: int) -> None:
         """`value` follows in decimal."""
@@ -83,6 +108,10 @@ class Writer:
             return bytes(self._text[: self.size])
         text: bytes = cython.cast(cython.p_char, cython.address(self._text[0]))[: self.size]  # pragma: no cover
         return text  # pragma: no cover
+
+    def copy(self) -> bytearray:
+        """The text, to be changed."""
+        return bytearray(self._text[: self.size])
 
     def _grow(self, length: int) -> None:
         text = memoryview(bytearray(2 * (self.size + length)))

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from streams.core.headers import STREAMS_CLOCK
-from streams.core.record import FATES, PRIOR, Head, LogRecord, Outcome, Output, Plan
+from streams.core.record import FATES, PRIOR, Head, LogRecord, Outcome, Outgoing, Plan
 from streams.core.rules import CUSTOM, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 from streams.flow import Flow
@@ -138,7 +138,7 @@ class _Run:
         self.report.last_ms = newest_ms
         self._deliver([output for output in outcome.outputs if output.topic == self._rules.topics.rerouted])
 
-    def _deliver(self, sent: Sequence[Output]) -> None:
+    def _deliver(self, sent: Sequence[Outgoing]) -> None:
         """What the partition has sent itself (links of ids, states, events that follow them) is read at once."""
         if sent:
             topic, at_ms = self._rules.topics.rerouted, self._head.time_ms

@@ -8,6 +8,7 @@ from faust.serializers.schemas import Schema
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
+from streams.core.headers import STREAMS_CLOCK
 from streams.core.record import LogRecord
 from streams.shell.ports import Batch
 
@@ -15,6 +16,9 @@ __all__ = ["LOST", "BatchSchema", "Fetch", "FetchScheduler", "LogRecords", "Reco
 
 #: Start of a batch that stands for "the log did not have that position": no lane ever expects it, so the lane opens again and looks.
 LOST: Final = -1
+
+#: Headers that records have as their only one, and the list of it.
+_SHARED: Final = {header: (header,) for header in ((STREAMS_CLOCK, b"event"), (STREAMS_CLOCK, b"wall"))}
 
 
 class LogRecords(PartitionRecords):  # type: ignore[misc]
@@ -25,7 +29,12 @@ class LogRecords(PartitionRecords):  # type: ignore[misc]
         return self._records_iterator  # type: ignore[no-any-return]
 
     def _consumer_record(self, tp: TP, record: Any) -> LogRecord:
-        return LogRecord(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
+        headers = record.headers
+        if not headers:
+            headers = ()
+        elif len(headers) == 1:  # most often the same one, as that of a replay: what thousands of records share stays at hand
+            headers = _SHARED.get(headers[0], headers)
+        return LogRecord(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, headers)
 
 
 class RecordBatch:

@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
-from streams.core.record import Head, Outcome, Output, Plan
+from streams.core.record import Head, Outcome, Outgoing, Plan
 from streams.core.rules import Rules
 from streams.errors import ConfigError
 from streams.flow import Fold
@@ -61,7 +61,7 @@ class _FaultyPublisher:
     def __init__(self, publisher: Publisher, reach: Reach) -> None:
         self._publisher, self._reach = publisher, reach
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Outgoing]) -> None:
         for outputs_of_topic in _by_topic(outputs):
             half = (len(outputs_of_topic) + 1) // 2
             await self._publisher.publish(outputs_of_topic[:half])
@@ -113,8 +113,8 @@ def faulty_fold(rules: Rules, env: Mapping[str, str]) -> Callable[[Fold], Fold] 
     return broken
 
 
-def _by_topic(outputs: Sequence[Output]) -> list[list[Output]]:
-    topics: dict[str, list[Output]] = {}
+def _by_topic(outputs: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    topics: dict[str, list[Outgoing]] = {}
     for output in outputs:
         topics.setdefault(output.topic, []).append(output)
     return list(topics.values())

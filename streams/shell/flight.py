@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import aiokafka.errors as kafka
 import msgspec
 
-from streams.core.record import Output
+from streams.core.record import Outgoing
 
 __all__ = ["Batch", "Flight", "Kept", "Place", "Round", "by_place", "forget"]
 
 Place = tuple[str, int]
 """Topic and partition."""
 
-Kept = dict[Place, list[Output]]
+Kept = dict[Place, list[Outgoing]]
 """Outputs without an acknowledgement, in order."""
 
 
@@ -90,11 +90,11 @@ class Round:
             self.over.set_result(None)
 
 
-def by_place(outputs: Sequence[Output]) -> Kept:
+def by_place(outputs: Sequence[Outgoing]) -> Kept:
     """Outputs by topic-partition, each in order."""
     kept: Kept = {}
     for output in outputs:
-        kept.setdefault((output[0], output[1]), []).append(output)
+        kept.setdefault((output.topic, output.partition), []).append(output)
     return kept
 
 

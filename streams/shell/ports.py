@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from streams.core.record import Head, Outcome, Output, Plan, Record
+from streams.core.record import Head, Outcome, Outgoing, Plan, Record
 
 __all__ = ["Batch", "Bounds", "Caught", "Clock", "Loaded", "Published", "Publisher", "Source", "Store"]
 
@@ -90,7 +90,7 @@ class Store(Protocol):
 
 
 class Publisher(Protocol):
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Outgoing]) -> None:
         """Kafka has acknowledged every output, in order per topic-partition. Waits as long as that takes; never raises."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import aiokafka.errors as kafka
 
-from streams.core.record import Output
+from streams.core.record import Outgoing
 from streams.errors import ConfigError, StreamsError
 from streams.shell.flight import Batch, Flight, Kept, Place, Round, by_place, forget
 from streams.shell.pauses import Pauses
@@ -90,7 +90,7 @@ class KafkaPublisher:
         if self._ending:
             await asyncio.wait(self._ending)
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Outgoing]) -> None:
         """Kafka has acknowledged every output, in order per topic-partition. Waits as long as that takes; never raises."""
         kept, me = by_place(outputs), object()
         self.flight.waiting += len(outputs)
@@ -136,7 +136,7 @@ class KafkaPublisher:
         It holds one batch per place that it has not begun to send, and `send_batch` waits for that. So the first batches of all places
         come first, and leave in one request.
         """
-        queues = [(place, self._batches(producer, place, outputs)) for place, outputs in kept.items()]
+        queues = [(place, self._batches(place, outputs)) for place, outputs in kept.items()]
         loop, patience_s = asyncio.get_running_loop(), self._pace.request_s * 1.5
         began_s = loop.time()
         # It gives up after `request_s` by itself, unless its client is gone.
@@ -164,13 +164,13 @@ class KafkaPublisher:
                 queues = longer
         round_.seal()
 
-    def _batches(self, producer: Producer, place: Place, outputs: Sequence[Output]) -> Iterator[OutputBatch]:
+    def _batches(self, place: Place, outputs: Sequence[Outgoing]) -> Iterator[OutputBatch]:
         """The outputs of one place, encoded, batch by batch."""
         limit = self._batch_bytes.get(place[0], self._pace.batch_bytes)
         at = 0
         while at < len(outputs):
-            batch = producer.batch(limit)
-            at = batch.fill(outputs, at)
+            batch = OutputBatch(limit, outputs, at)
+            at += batch.record_count()
             yield batch
 
     def _look_for_silence(self) -> None:

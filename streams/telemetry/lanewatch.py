@@ -6,10 +6,10 @@ The lane knows nothing of it. It costs a few clock readings per step, and nothin
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from typing import Final, Protocol
 
-from streams.core.record import NEVER_MS, Head, Outcome, Output, Plan
+from streams.core.record import NEVER_MS, Head, Outcome, Outgoing, Plan
 from streams.errors import Fenced
 from streams.flow import Reading
 from streams.shell.ports import Caught, Clock, Loaded, Publisher, Store
@@ -21,7 +21,7 @@ __all__ = ["PHASES", "LaneWatch", "Seen", "WatchedSource"]
 #: What a step is made of, in the order of `shell.lane`: plan and load, fold, publish, save.
 PHASES: Final = ("plan", "fold", "publish", "save")
 
-_topic_of = itemgetter(0)
+_topic_of = attrgetter("topic")
 
 
 class Seen:
@@ -119,7 +119,7 @@ class LaneWatch:
 
     # The lane's publisher.
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Outgoing]) -> None:
         began_s = time.perf_counter()
         step, self._step = self._step, None  # None: what leaves after the other outputs of its step
         if step is not None:

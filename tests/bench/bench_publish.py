@@ -87,12 +87,11 @@ async def many_lanes(broker: Kafka, topic: str, records: int) -> None:
 
 async def encode(broker: Kafka, topic: str, records: int) -> None:
     publisher = KafkaPublisher(broker.bootstrap, fatal=fail)
-    producer = await publisher._connected()
     step = step_of(topic, 0, records)
 
     async def build() -> None:
         for place, outputs in by_place(step).items():
-            for builder in publisher._batches(producer, place, outputs):
+            for builder in publisher._batches(place, outputs):
                 builder._build()
 
     await measure("encode", records, max(2, min(100, 20_000 // records)), build)

@@ -100,7 +100,7 @@ class _DueAlone(_Step):
             alone = f"{self.user.key}+{as_of_ms}".encode()
             output = self.outputs[-1]
             headers = [(name, alone if name == "ce_id" else value) for name, value in output.headers]
-            self.outputs[-1] = output._replace(headers=headers)
+            self.outputs[-1] = Output(output.topic, output.partition, output.key, output.value, headers, output.timestamp_ms)
 
 
 class _GuardInUser(_Step):

@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "prometheus_client": "prometheus-client",
     "opentelemetry": "opentelemetry-sdk",
     "argon2": "argon2-cffi",
+    "google_crc32c": "google-crc32c",
 }
 #: Modules may be about this long; longer ones are named by the report below, and above twice that it is an error.
 LINES = 250

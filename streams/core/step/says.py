@@ -18,7 +18,7 @@ from streams.core.kinship import Moving, identity_record
 from streams.core.learning import Learned, decode_learned
 from streams.core.parameters import Parameters
 from streams.core.quality import Tally
-from streams.core.record import FATES, Apart, Event, Head, Output, Plan, Record
+from streams.core.record import FATES, Apart, Event, Head, Outgoing, Output, Plan, Record
 from streams.core.rules import DAY_MS, Rules
 from streams.core.score import score_output
 from streams.core.sitealert import operator_alert
@@ -67,7 +67,7 @@ class Says:
     quality: Tally
     users: dict[str, bytes | None]
     due: dict[str, int | None]
-    outputs: list[Output]
+    outputs: list[Outgoing]
     fates: list[int]
     guards: dict[str, int]
     rejects: dict[str, int]
@@ -86,8 +86,8 @@ class Says:
     def _score(self, cause: str, as_of_ms: int, record: Record | None = None) -> None:
         user = self.user
         due_ms = as_of_ms if cause == "timer" else None
-        output = score_output(user, self.rules, self.partition, cause, as_of_ms, due_ms, self.plan.rev)
-        self.outputs.append(_traced(output, record) if record is not None and record.headers else output)
+        trace = traceparent(record) if record is not None and record.headers else None
+        self.outputs.append(score_output(user, self.rules, self.partition, cause, as_of_ms, due_ms, self.plan.rev, trace))
         if self.rules.emit.mode == "meaningful":  # the other modes never ask what was said last
             user.emitted(as_of_ms)
 
