@@ -1,4 +1,4 @@
-"""Reads scores, alerts and journal: first the end of what is there, then everything as it comes, whatever happens to Kafka meanwhile."""
+"""Reads scores, alerts, figures and journal: first the end of what is there, then everything as it comes, whatever Kafka goes through."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from streams.core.metric_record import MetricRecord
 from streams.serve.hub import Hub
 from streams.serve.inbox import Inbox
 from streams.serve.people import People
@@ -27,10 +28,14 @@ log = logging.getLogger(__name__)
 #: Ten frames a second: faster is not seen, and each one costs every browser a paint.
 _FRAME_S: Final = 0.1
 #: Records read back at the start, by topic, over all partitions: for 200,000 scores that is about five seconds.
-_BACK: Final = {"scores": 200_000, "alerts": 20_000, "journal": 20_000}
+_BACK: Final = {"scores": 200_000, "alerts": 20_000, "metrics": 20_000, "journal": 20_000}
+#: What is told first is what somebody waits for.
+_ORDER: Final = ("alerts", "scores", "metrics")
 #: Compaction and retention take records away: then the first one that is left. Kafka answers a fetch as soon as there is something; the
 #: demo's broker looks only when the wait is over.
 _FETCHING: Final = {"auto_offset_reset": "earliest", "fetch_max_wait_ms": 50, "max_poll_records": 2000}
+
+_figure: Final = msgspec.json.Decoder(MetricRecord)
 
 
 class Feed:
@@ -44,11 +49,12 @@ class Feed:
         self._settings, self._hub, self._recall = settings, hub, recall
         self._people, self._inbox, self._pulse = people, inbox, pulse
         topics = settings.rules.topics
-        self._roles = {topics.scores: "scores", topics.alerts: "alerts", topics.journal: "journal"}
+        self._roles = {topics.scores: "scores", topics.alerts: "alerts", topics.metrics: "metrics", topics.journal: "journal"}
+        self._takers = {"scores": self._score, "alerts": self._alert, "metrics": self._metric, "journal": self._journal}
         self._at: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         # What people did to alerts comes from elsewhere (`acts`): it must not wait for this, nor this for Redis.
-        self._pending: dict[str, list[bytes]] = {role: [] for role in TOLD if role != "triage"}
+        self._pending: dict[str, list[bytes]] = {role: [] for role in _ORDER}
         self.trouble: str | None = "the past has not been read yet"
         self.live = False
         self.whole = True
@@ -116,8 +122,7 @@ class Feed:
                 self._hub.open()
 
     def _take(self, at: TopicPartition, records: Sequence[ConsumerRecord], now_ms: int) -> None:
-        role = self._roles[at.topic]
-        take = self._alert if role == "alerts" else self._score if role == "scores" else self._journal
+        take = self._takers[self._roles[at.topic]]
         for record in records:
             try:
                 take(record, now_ms)
@@ -136,6 +141,11 @@ class Feed:
             self._inbox.take(record.value)
             self._keep("alerts", record, record.value)
 
+    def _metric(self, record: ConsumerRecord, now_ms: int) -> None:
+        if record.value is not None:
+            _figure.decode(record.value)
+            self._keep("metrics", record, record.value)
+
     def _journal(self, record: ConsumerRecord, now_ms: int) -> None:
         if record.value is not None and record.timestamp > now_ms - SPAN_S * 1000:
             self._pulse.take(record.value, now_ms if self.live else record.timestamp)
@@ -146,8 +156,7 @@ class Feed:
             self._pending[role].append(value)
 
     def _tell(self) -> None:
-        # Alerts first: they are what somebody waits for.
-        for role in reversed(self._pending):
-            if records := self._pending[role]:
+        for role, records in self._pending.items():
+            if records:
                 self._hub.publish(role, b"[" + b",".join(records) + b"]")
                 records.clear()

@@ -11,12 +11,12 @@ from typing import Final
 __all__ = ["TOLD", "Position", "from_word", "to_word"]
 
 #: The topics that the stream tells, by role, in the order in which a position names them.
-TOLD: Final = ("scores", "alerts", "triage")
+TOLD: Final = ("scores", "alerts", "triage", "metrics")
 
 #: One row for each topic of `TOLD`: the next offset by partition.
 Position = tuple[tuple[int, ...], ...]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 #: A topic of a thousand partitions fits; anything longer was not made here.
 _MOST_BYTES: Final = 32_768
 

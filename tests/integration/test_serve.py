@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from streams.core.identity import home_partition
+from streams.core.metric_record import MetricRecord
 from streams.core.record import Head
 from streams.core.site import Told, Watch
 from streams.core.sitedrop import SLOTS, Series, Slot
@@ -186,6 +187,42 @@ async def test_an_alert_is_told_as_the_topic_has_it(settings: Settings, served: 
         await tell(settings, alert("a", "u1", more_of_a_newer_release=1))
         (told,) = (await seen(events, "alerts")).content
         assert (told["alert_id"], told["more_of_a_newer_release"]) == ("a", 1)
+
+
+async def test_figures_are_told_as_their_topic_has_them_and_what_is_no_figure_is_not(settings: Settings, served: Served) -> None:
+    """Also to who was away: the id of the last event says where to go on."""
+    figure = MetricRecord(
+        series="dau/24h",
+        metric="dau",
+        window="24h",
+        starts_at="2026-01-01T00:00:00.000Z",
+        ends_at="2026-01-02T00:00:00.000Z",
+        segment=None,
+        unit="users",
+        value=7.0,
+        numerator=7.0,
+        denominator=None,
+        n=7.0,
+        definition=1,
+        as_of="2026-01-01T12:00:00.000Z",
+        rev=1,
+        rules_version="r",
+    )
+
+    async def tell_figure(rev: int) -> dict[str, Any]:
+        told = msgspec.structs.replace(figure, rev=rev)
+        records = [(0, "dau/24h", value, time.time_ns() // 1_000_000) for value in (b"{", msgspec.json.encode(told))]
+        await produce(settings, settings.rules.topics.metrics, records)
+        return msgspec.structs.asdict(told)
+
+    _, page, _ = await served.get("/v1/alerts")
+    async with aclosing(stream(served, f"/v1/stream?kinds=metrics&after={page['after']}")) as events:
+        told = await tell_figure(1)
+        first = await seen(events, "metrics")
+        assert first.content == [told]
+    told = await tell_figure(2)
+    async with aclosing(stream(served, f"/v1/stream?kinds=metrics&after={first.ident}")) as events:
+        assert (await seen(events, "metrics")).content == [told]
 
 
 async def test_nothing_is_lost_between_two_connections_and_over_a_restart(settings: Settings) -> None:

@@ -10,26 +10,26 @@ from streams.serve.position import from_word, to_word
 from streams.serve.recall import Recall
 
 ALL = frozenset({"scores", "alerts", "now"})
-SCORES, ALERTS, TRIAGE = 0, 1, 2
+SCORES, ALERTS, TRIAGE, METRICS = range(4)
 
 
 def test_a_position_survives_its_word() -> None:
-    position = ((0, 127, 128), (300, 2**40, 5), (1, 2, 3))
+    position = ((0, 127, 128), (300, 2**40, 5), (1, 2, 3), (4, 5, 6))
     assert from_word(to_word(position), 3) == position
 
 
 def test_a_position_is_the_same_word_everywhere() -> None:
     """Replicas and releases must agree: the bytes are version, partitions, offsets as varints."""
-    assert to_word(((5, 200), (0, 1), (7, 8))) == "AgIFyAEAAQcI"
+    assert to_word(((5, 200), (0, 1), (7, 8), (9, 0))) == "AwIFyAEAAQcICQA"
 
 
-@pytest.mark.parametrize("word", ["", "*", "Ag", "AgI", "AgIF", "AoA", "A" * 40_000, "AgL_________________ww"])
+@pytest.mark.parametrize("word", ["", "*", "Aw", "AwI", "AwIF", "A4A", "A" * 40_000, "AwL_________________ww"])
 def test_what_is_no_position_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         from_word(word, 2)
 
 
-@pytest.mark.parametrize(("word", "partitions"), [(to_word(((1, 2), (3, 4), (5, 6))), 3), ("AQIFyAEAAQ", 2)])
+@pytest.mark.parametrize(("word", "partitions"), [(to_word(((1, 2), (3, 4), (5, 6), (7, 8))), 3), ("AgIFyAEAAQcI", 2)])
 def test_a_position_of_other_partitions_or_of_another_version_is_not_known(word: str, partitions: int) -> None:
     assert from_word(word, partitions) is None
 
@@ -37,7 +37,7 @@ def test_a_position_of_other_partitions_or_of_another_version_is_not_known(word:
 def told(*records: tuple[int, int, int, bytes], most_bytes: int = 1000) -> Recall:
     """Two partitions, read from offset 10; `records` are (topic, partition, offset, value)."""
     recall = Recall(2, most_bytes)
-    for topic in (SCORES, ALERTS, TRIAGE):
+    for topic in (SCORES, ALERTS, TRIAGE, METRICS):
         for partition in (0, 1):
             recall.begin(topic, partition, 10)
     for record in records:
@@ -47,29 +47,29 @@ def told(*records: tuple[int, int, int, bytes], most_bytes: int = 1000) -> Recal
 
 def test_what_was_missed_is_what_came_from_the_position_on() -> None:
     recall = told((ALERTS, 0, 10, b"a"), (ALERTS, 1, 10, b"b"), (ALERTS, 0, 11, b"c"), (SCORES, 0, 10, b"s"))
-    missed = recall.since(((10, 10), (11, 10), (10, 10)), [ALERTS])
+    missed = recall.since(((10, 10), (11, 10), (10, 10), (10, 10)), [ALERTS])
     assert missed is not None
-    assert missed.records == ([], [b"b", b"c"], [])
+    assert missed.records == ([], [b"b", b"c"], [], [])
 
 
 def test_a_position_from_before_the_first_record_read_is_too_old() -> None:
-    assert told().since(((10, 10), (9, 10), (10, 10)), [ALERTS]) is None
+    assert told().since(((10, 10), (9, 10), (10, 10), (10, 10)), [ALERTS]) is None
 
 
 def test_only_the_topics_that_are_asked_for_can_be_too_old() -> None:
-    assert told((ALERTS, 0, 10, b"a")).since(((0, 0), (10, 10), (10, 10)), [ALERTS]) is not None
+    assert told((ALERTS, 0, 10, b"a")).since(((0, 0), (10, 10), (10, 10), (10, 10)), [ALERTS]) is not None
 
 
 def test_when_the_bytes_are_used_up_the_oldest_record_goes_and_is_known_to_be_gone() -> None:
     recall = told((ALERTS, 0, 10, b"aaaa"), (ALERTS, 0, 11, b"bbbb"), (ALERTS, 0, 12, b"cccc"), most_bytes=8)
-    assert recall.since(((10, 10), (10, 10), (10, 10)), [ALERTS]) is None
-    missed = recall.since(((10, 10), (11, 10), (10, 10)), [ALERTS])
+    assert recall.since(((10, 10), (10, 10), (10, 10), (10, 10)), [ALERTS]) is None
+    missed = recall.since(((10, 10), (11, 10), (10, 10), (10, 10)), [ALERTS])
     assert missed is not None
     assert missed.records[ALERTS] == [b"bbbb", b"cccc"]
 
 
 def test_a_reader_of_a_replica_that_is_ahead_has_missed_nothing() -> None:
-    missed = told((ALERTS, 0, 10, b"a")).since(((10, 10), (15, 10), (10, 10)), [ALERTS])
+    missed = told((ALERTS, 0, 10, b"a")).since(((10, 10), (15, 10), (10, 10), (10, 10)), [ALERTS])
     assert missed is not None
     assert missed.records[ALERTS] == []
 
@@ -131,7 +131,7 @@ async def test_a_frame_reaches_every_reader_as_the_same_bytes() -> None:
     it.tell(ALERTS, b"a")
     one, two = [await task for task in waiting]
     assert one == two
-    assert events(one) == [(to_word(((10, 10), (11, 10), (10, 10))), "alerts", "[a]")]
+    assert events(one) == [(to_word(((10, 10), (11, 10), (10, 10), (10, 10))), "alerts", "[a]")]
 
 
 async def test_a_reader_gets_only_the_kinds_it_asked_for() -> None:
@@ -166,7 +166,7 @@ async def test_an_id_never_runs_ahead_of_a_topic_that_was_not_told_yet() -> None
     it = Told()
     it.keep(ALERTS, b"a")
     it.tell(SCORES, b"s")
-    stream = it.stream(after=to_word(((10, 10), (10, 10), (10, 10))))
+    stream = it.stream(after=to_word(((10, 10), (10, 10), (10, 10), (10, 10))))
     await anext(stream)
     (scores,) = (await took(stream, 1))[:1]
     assert scores[2] == "[s]"
@@ -179,9 +179,9 @@ async def test_who_missed_too_much_is_told_to_begin_anew() -> None:
     it = Told(most_bytes=2)
     for value in (b"aa", b"bb", b"cc"):
         it.tell(ALERTS, value)
-    stream = it.stream(after=to_word(((10, 10), (10, 10), (10, 10))))
+    stream = it.stream(after=to_word(((10, 10), (10, 10), (10, 10), (10, 10))))
     await anext(stream)
-    assert await took(stream, 1) == [(to_word(((10, 10), (13, 10), (10, 10))), "reset", "{}")]
+    assert await took(stream, 1) == [(to_word(((10, 10), (13, 10), (10, 10), (10, 10))), "reset", "{}")]
 
 
 async def test_a_reader_that_the_ring_has_left_behind_gets_what_it_missed() -> None:

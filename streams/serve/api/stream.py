@@ -12,6 +12,7 @@ from streams.serve.problems import Problem
 
 __all__ = ["router"]
 
+_CHOICE = f"Of {', '.join(f'`{kind}`' for kind in KINDS)}, with commas between them."
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
@@ -21,14 +22,16 @@ def router(hub: Hub, partitions: int, opening: Callable[[], bytes]) -> APIRouter
 
     @api.get("/v1/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def stream(
-        kinds: Annotated[str, Query(description="`scores`, `alerts`, `now`, with commas between them.")] = ",".join(KINDS),
+        kinds: Annotated[str, Query(description=_CHOICE)] = ",".join(KINDS),
         after: Annotated[str | None, Query(description="The id of the last event that was seen, or `after` of `GET /v1/alerts`.")] = None,
         last_event_id: Annotated[str | None, Header(description="As `after`; browsers send it when they connect again.")] = None,
     ) -> Response:
-        """The live stream. `scores` and `alerts` hold a list of records as their topics have them; `now` is `GET /v1/metrics/now`.
+        """The live stream. `scores`, `alerts` and `metrics` hold a list of records as their topics have them, `triage` one of what people
+        did to alerts; `now` is `GET /v1/metrics/now`.
 
         Every event has an id; whoever connects again with the last one misses nothing, on any replica, after any restart. Records may come
-        twice: scores go by `rev`, alerts by `alert_id`. An event `reset` means that too much was missed: ask for the history again.
+        twice: scores go by `rev`, alerts by `alert_id`, figures by `series` and `rev`. An event `reset` means that too much was missed: ask
+        for the history again.
         """
         chosen = frozenset(kinds.split(","))
         if not chosen <= set(KINDS):
