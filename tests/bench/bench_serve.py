@@ -1,5 +1,5 @@
 """The API and the live stream as their readers feel them: profiles out of Redis, many browsers on one stream, and none that loses a frame;
-and how soon a browser shows the page.
+how soon a browser shows the page, and how soon an alert.
 
     python -m tests.bench.bench_serve            a Kafka and a Redis of its own, about 40 s
     python -m tests.bench.bench_serve --profile  only profiles
@@ -41,6 +41,14 @@ ROUNDS = 3
 BROWSERS = 200
 FRAMES_PER_SECOND = 10
 VISITS = 7
+ALERTS = 40
+#: Notes when the row of each alert was there, as often as something on the page changes.
+_WATCH = """() => {
+  window.shownAt = {};
+  new MutationObserver(() => {
+    for (const row of document.querySelectorAll('[data-alert]')) shownAt[row.dataset.alert] ??= Date.now();
+  }).observe(document.body, {childList: true, subtree: true});
+}"""
 DAY_MS = 86_400_000
 
 
@@ -200,6 +208,29 @@ async def paint(it: Serving) -> tuple[float, float]:
     return statistics.median(first), statistics.median(whole)
 
 
+async def inbox(settings: Settings, it: Serving) -> tuple[float, float]:
+    """From the time of an alert's record to its row in the inbox of a browser, in ms: the median, and the longest."""
+    took: list[float] = []
+    async with chromium() as browser:
+        page, _said = await opened(browser, f"{it.url}/#/alerts")
+        await until(page, LOADED)
+        await page.get_by_role("combobox", name="Group by").select_option("")
+        await page.evaluate(_WATCH)
+        producer = AIOKafkaProducer(bootstrap_servers=settings.broker, acks="all")
+        await producer.start()
+        try:
+            for n in range(ALERTS):
+                await asyncio.sleep(0.25)
+                ident, user, at_ms = f"inbox-{n}", f"user-{n}", time.time_ns() // 1_000_000
+                value = alert(ident, user, at="2026-01-31T08:00:00.000Z")
+                await producer.send_and_wait(settings.rules.topics.alerts, value, user.encode(), 0, at_ms)
+                await until(page, f"shownAt[{ident!r}] !== undefined")
+                took.append(await page.evaluate(f"shownAt[{ident!r}]") - at_ms)
+        finally:
+            await producer.stop()
+    return statistics.median(took), max(took)
+
+
 def bench(name: str, value: float, unit: str) -> None:
     print(f"bench {name} {value:.2f} {unit}", flush=True)
 
@@ -226,6 +257,9 @@ async def main(arguments: Any) -> None:
                     first_ms, whole_ms = await paint(it)
                     bench("serve_page_first_paint", first_ms, "ms")
                     bench("serve_page_live", whole_ms, "ms")
+                    middle_ms, longest_ms = await inbox(settings, it)
+                    bench("serve_alert_in_inbox_p50", middle_ms, "ms")
+                    bench("serve_alert_in_inbox_max", longest_ms, "ms")
         finally:
             kafka.stop()
             store.stop()
