@@ -1,8 +1,7 @@
 """One user's state, told to a person: what was done, what it is worth, what may go wrong and why, and what happens next.
 
 Pure: a state and a time in, a struct of words and numbers out. The numbers are those that were published (`score_record`,
-`churn_reasons`), never computed
-a second way.
+`churn_reasons`), never computed a second way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +17,14 @@ from streams.core.score import ScoreRecord, score_record
 from streams.core.user import Alert, Facts, Turn
 from streams.core.usermetrics import UserMetrics, metrics_of
 from streams.core.words import Language
+from streams.phrases import PHRASES, Phrases, said
 from streams.portrait import portrait
 from streams.wording import ago, date_of, instant
 
 if TYPE_CHECKING:
     from streams.core.user import User
 
-__all__ = ["ActiveAlert", "Explanation", "Ids", "Judgement", "Next", "explain", "found_by", "let_pass", "said"]
+__all__ = ["ActiveAlert", "Explanation", "Ids", "Judgement", "Next", "explain", "found_by", "let_pass"]
 
 #: How far ahead "if nothing happens" is told: further turns are nobody's plan.
 _TURNS_AHEAD: Final = 4
@@ -110,7 +110,7 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain(user: "User", rules: Rules, as_of_ms: int, language: Language | None = None) -> Explanation:
     """What is known of the loaded `user` at `as_of_ms` (not before its newest event). Uses the scratch user up: load it again
     afterwards."""
-    facts = user.facts(as_of_ms)
+    facts, words = user.facts(as_of_ms), PHRASES[language or "en"]
     score = msgspec.json.decode(score_record(user, rules, cause="event", as_of_ms=as_of_ms, due_ms=None, rev=0)[1], type=ScoreRecord)
     metrics = metrics_of(user, rules, as_of_ms)
     names = rules.catalogue.names | {SESSION: "sessions", REVENUE: "revenue_minor", CUSTOM: "custom"}
@@ -131,7 +131,7 @@ def explain(user: "User", rules: Rules, as_of_ms: int, language: Language | None
         lifetime=_named(user.lifetime(), names),
         score=score,
         metrics=metrics,
-        portrait=[*_ids(user), *_given_up(user, as_of_ms), *portrait(metrics, rules)],
+        portrait=[*_ids(user, words), *_given_up(user, as_of_ms, words), *portrait(metrics, rules, language or "en")],
         churn=churn,
         drop=drop,
         alerts=alerts,
@@ -145,23 +145,23 @@ def found_by(told: Explanation, asked: str, merged_ms: int) -> Explanation:
     return msgspec.structs.replace(told, ids=msgspec.structs.replace(told.ids, asked=asked, merged=instant(merged_ms)))
 
 
-def _ids(user: "User") -> list[tuple[str, str]]:
+def _ids(user: "User", words: Phrases) -> list[tuple[str, str]]:
     """What there is to say of other ids."""
     ties = user.ties
     since = instant(ties.since_ms)[:10]
     if ties.shared:
-        return [("Shared", f"an id of several people, as is known since {since}: what it does is nobody's")]
+        return [(words.heading("shared"), words.shared(since))]
     if ties.count:
-        return [("Known", f"since {since}, anonymous before that: {ties.count} id{'' if ties.count == 1 else 's'} merged")]
+        return [(words.heading("known"), words.known(since, ties.count))]
     return []
 
 
-def _given_up(user: "User", as_of_ms: int) -> list[tuple[str, str]]:
+def _given_up(user: "User", as_of_ms: int, words: Phrases) -> list[tuple[str, str]]:
     """Since when the windows count, where a full state has given up days that the longest one still reaches."""
     day = user.panes.truncated_day
     if day <= as_of_ms // DAY_MS - WINDOWS["30d"][0] + 1:
         return []
-    return [("Windows", f"from {date_of(day)} on: so much was done that earlier days had no room")]
+    return [(words.heading("windows"), words.counts_from(date_of(day)))]
 
 
 def let_pass(user: "User", until_ms: int) -> bool:
@@ -170,11 +170,6 @@ def let_pass(user: "User", until_ms: int) -> bool:
         if turn == Turn.EXPIRED:
             return False
     return True
-
-
-def said(name: str) -> str:
-    """A catalogue name as people say it."""
-    return name.replace("_", " ")
 
 
 def _judgement(value: float, reasons: Sequence[Reason], on: float, off: float) -> Judgement:

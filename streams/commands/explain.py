@@ -104,7 +104,7 @@ def render(out: "Console", told: "Explanation", rules: "Rules") -> None:
 
 
 def _activity(out: "Console", told: "Explanation", rules: "Rules") -> None:
-    from streams.explanation import said
+    from streams.phrases import said
 
     windows = list(told.windows)
     table = plain_table("activity", *windows, "ever", right=tuple(range(1, len(windows) + 2)))
@@ -171,7 +171,7 @@ def _judged(out: "Console", title: str, judged: "Judgement", *, percent: bool) -
 def _alerts(out: "Console", told: "Explanation") -> None:
     from rich.text import Text
 
-    from streams.explanation import said
+    from streams.phrases import said
 
     for alert in told.alerts:
         out.print(Text.assemble((f"Alert: {said(alert.rule)}", f"bold {TROUBLE}"), f" since {alert.starts_at[:16].replace('T', ' ')}"))

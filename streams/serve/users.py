@@ -14,6 +14,7 @@ from streams.core.moved import Moved, is_moved
 from streams.core.record import PRIOR
 from streams.core.rules import Rules
 from streams.core.user import User
+from streams.core.words import Language
 from streams.explanation import Explanation, Next, explain, found_by
 from streams.shell.heads import Keys, clock_of
 from streams.shell.parameters import parameters_key, read_current
@@ -111,12 +112,15 @@ class Profiles:
                 self._answers.popitem(last=False)
         return told
 
-    def tell(self, found: Found) -> Profile:
-        """The profile of a state. Raises `UnknownStateVersion`, `StreamsError` for a damaged one."""
+    def tell(self, found: Found, language: Language | None = None) -> Profile:
+        """The profile of a state, in `language`; by default in English, and reasons in the language of the configuration.
+
+        Raises `UnknownStateVersion`, and `StreamsError` for a damaged state.
+        """
         self._user.load(found.key, found.blob)
         # Never before anything that the state knows: an alert that began within this minute is firing.
         known_ms = max(self._user.newest_ms, *(self._user.alert(rule).starts_at_ms for rule in range(len(RULES))))
-        told = explain(self._user, self._rules, max(found.as_of_ms, known_ms))
+        told = explain(self._user, self._rules, max(found.as_of_ms, known_ms), language)
         if found.asked:
             told = found_by(told, found.asked, found.merged_ms)
         due = told.ahead[0] if told.ahead else None

@@ -1,6 +1,6 @@
 """Why the figures of a user are what they are, in words: English as `streams explain` says it, and German.
 
-Pure: a profile in, words out. What has no German words yet is said in English rather than left out.
+Pure: a profile in, words out. What only the configuration names is called as it is there.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ import msgspec
 
 from streams.core.alert import MOST_VISITS, Reason
 from streams.core.words import Language, clears, reason_text, rule_name
-from streams.explanation import Explanation, Next, said
+from streams.explanation import Explanation, Next
+from streams.phrases import said
 
 __all__ = ["Why", "why"]
 

@@ -107,6 +107,9 @@ async def test_why_is_the_same_in_words(settings: Settings, served: Served) -> N
     assert why["summary"].startswith("Engagement is ")
     assert why["score"][1] == "In the last 7 days mostly 3 x page view (100 %)."
     assert any("usually comes every" in line for line in why["churn"])
+    assert any(line.startswith("Will buy: ") for line in why["portrait"])
+    _, why, _ = await served.get("/v1/users/u1/why?lang=de")
+    assert any(line.startswith("Wird kaufen: mit ") for line in why["portrait"])
 
 
 async def test_an_id_may_hold_anything_printable(settings: Settings, served: Served) -> None:

@@ -6,12 +6,13 @@ import pytest
 from streams.core.metric_rules import Activation, Metrics, Rfm, Streak, Value
 from streams.core.properties import Context, Properties
 from streams.core.record import Fate
-from streams.core.rfm import CELLS, cell_of
+from streams.core.rfm import CELLS, Cell, cell_of
 from streams.core.rules import Aggregate, EventType, Rules
 from streams.core.user import User
 from streams.core.usermetrics import AggregateFigures, UserMetrics, metrics_of
 from streams.core.values import aggregated
 from streams.core.zones import Zones
+from streams.phrases import PHRASES
 from streams.portrait import portrait
 from streams.timezones import all_zones
 from tests.histories import at, fresh, make_rules
@@ -264,6 +265,35 @@ def test_a_portrait_reads_well() -> None:
     assert lines["Monetization"].startswith("47 of 100 = orders 20 + revenue 18 + average order 9")
 
 
+def test_a_portrait_is_had_in_german_too() -> None:
+    mine = rules(msgspec.structs.replace(EARLY, value=Value(margin=0.25)), features=("search", "share"))
+    user = fresh(mine)
+    for day in (0.2, 1.2, 2.2):
+        event(user, LOGIN, day)
+        event(user, PAGE, day + 0.001)
+    event(user, USED, 2.21, said=Properties(feature="search"))
+    event(user, ORDER, 2.215, 123_456)
+    lines = dict(portrait(told(user, 2.215), mine, "de"))
+    assert lines["Phase"] == "neu"
+    assert lines["Besuche"] == (
+        "3 in 30 Tagen, davon 1 aktiv; je 1,0 Seiten und 8 min; 100 % abgesprungen (0 % nach der Regel von GA4), 3 Anmeldungen"
+    )
+    assert lines["Funktionen"] == "1 in 30 Tagen benutzt, 50 % aller"
+    assert lines["Bestellungen"] == "1, zusammen 1.234,56, im Mittel 1.234,56"
+    assert lines["Käufertyp"] == "Spitzenkunde (Aktualität 5, Häufigkeit 2, Betrag 5 von 5)"
+    assert lines["Early bird"] == "3 Tage in Folge, höchstens 3, Abzeichen verdient, nach UTC: eine Zeitzone ist nicht bekannt"
+    assert lines["Umsatz"] == "78 von 100 = Umsatz 38 + Bestellungen 20 + Bestellwert 19"
+    assert set(dict(portrait(told(user, 2.215), mine))) & set(lines) == {"Early bird"}
+
+
+def test_every_cell_and_part_has_its_german_word() -> None:
+    german = PHRASES["de"]
+    assert all(german.buyer(Cell(name, 5, 5, 5, 0, 1, 1)).split(" (")[0] != name for name, *_ in CELLS)
+    nobody = told(fresh(rules()), 0)
+    for score in (nobody.activation, nobody.monetization, nobody.retention):
+        assert all(german.part(part.name) != part.name.replace("_", " ") for part in score.parts)
+
+
 # -- aggregates ---------------------------------------------------------------------------------------------------------------
 
 AGGREGATES = (
@@ -308,4 +338,8 @@ def test_aggregates_are_told_with_how_long_ago_the_last_one_was() -> None:
     assert portrait(told(user, 5), mine)[-2:] == [
         ("Order value", "3 times, 129.5 in all: 10.5 to 99, 43.17 on average; first 20, last 10.5, 2 d ago"),
         ("Viewed category", "4 times, 3 different: shoes most often (2); first hats, last shoes, 2 d ago"),
+    ]
+    assert [line for _, line in portrait(told(user, 5), mine, "de")[-2:]] == [
+        "3-mal, zusammen 129,5: 10,5 bis 99, im Mittel 43,17; zuerst 20, zuletzt 10,5, vor 2 d",
+        "4-mal, 3 verschiedene: am häufigsten shoes (2); zuerst hats, zuletzt shoes, vor 2 d",
     ]

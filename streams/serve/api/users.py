@@ -75,7 +75,7 @@ def router(profiles: Profiles, timelines: Timelines, inbox: Inbox, desk: Desk, a
         found, language = await one(user_id), language_of(request)
         found = msgspec.structs.replace(found, tag=f'{found.tag[:-1]}-{language}"')
         headers = _headers(found) | {"vary": "accept-language", "content-language": language}
-        return _kept(request, found) or json_response(words(profiles.tell(found), language), headers)
+        return _kept(request, found) or json_response(words(profiles.tell(found, language), language), headers)
 
     @api.get("/v1/users/{user_id:path}/timeline", openapi_extra=answers(Timeline, "The timeline.", 400, 503), response_class=Response)
     async def timeline(
