@@ -15,7 +15,6 @@ from operator import add
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
-import xxhash
 
 __all__ = [
     "FEATURES",
@@ -26,7 +25,6 @@ __all__ = [
     "deviations",
     "learn",
     "merge",
-    "sampled",
     "start",
 ]
 
@@ -110,11 +108,6 @@ def corrected(model: ChurnModel, p0: float, x: Sequence[float]) -> float:
 
 
 # -- learning -------------------------------------------------------------------------------------------------------------------------
-
-
-def sampled(user: str, week: int, one_in: int) -> bool:
-    """Whether a snapshot of this user is due in this week: one in `one_in` is, by the same draw on every machine."""
-    return xxhash.xxh3_64_intdigest(f"{user}\x00{week}".encode()) % one_in == 0
 
 
 def learn(model: ChurnModel, seen: Label) -> ChurnModel:

@@ -9,6 +9,10 @@ cdef Py_ssize_t _FEATURES, _LOOK
 cdef long long _DAY_MS, _NEVER_MS, _MINUTE_MS, _WEEK, _MINUTES, _LEFT
 
 
+@cython.locals(lot=cython.ulonglong)
+cpdef bint sampled(bytes user, long long week, unsigned long long one_in) except -1
+
+
 @cython.final
 cdef class Pending:
     cdef readonly long long day, back
@@ -17,7 +21,7 @@ cdef class Pending:
     cdef double[::1] _look
 
     cpdef void clear(self)
-    @cython.locals(last=cython.longlong, lot=cython.ulonglong, weekday=cython.longlong, week=cython.longlong)
+    @cython.locals(user=bytes, last=cython.longlong, lot=cython.ulonglong, weekday=cython.longlong, week=cython.longlong)
     cpdef draw(self, str key, Rhythm rhythm, long long from_day)
     cpdef long long due_ms(self) noexcept
     cpdef bint awaits(self, long long day) noexcept

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 import cython
 import xxhash
 
-from streams.core.churnmodel import FEATURES, Label, sampled
+from streams.core.churnmodel import FEATURES, Label
 from streams.core.correction import Correction
 from streams.core.record import NEVER_MS
 from streams.core.rhythm import Rhythm
 from streams.core.rules import DAY_MS, Rules
 
-__all__ = ["SIZE_MAX", "Lesson", "Pending"]
+__all__ = ["SIZE_MAX", "Lesson", "Pending", "sampled"]
 
 _FEATURES: Final = len(FEATURES)
 _LOOK: Final = 4 + _FEATURES  # p0, A, gap, alertable, x
@@ -44,6 +44,12 @@ class Lesson(NamedTuple):
     points: float
     gap: float
     alertable: bool
+
+
+def sampled(user: bytes, week: int, one_in: int) -> bool:
+    """Whether this user is looked at in this week: one in `one_in` is, by the same draw on every machine."""
+    lot: int = cython.cast(cython.ulonglong, xxhash.xxh3_64_intdigest(user + b"\x00%d" % week))
+    return lot % one_in == 0
 
 
 class Pending:
@@ -76,11 +82,12 @@ class Pending:
         last = rhythm.last_day + self._whole
         if from_day > last:
             return
-        lot: int = cython.cast(cython.ulonglong, xxhash.xxh3_64_intdigest(key.encode()))
+        user = key.encode()
+        lot: int = cython.cast(cython.ulonglong, xxhash.xxh3_64_intdigest(user))
         weekday = lot % _WEEK  # everybody's week begins on another day, and lessons are due at any minute: no rush at midnight
         week = (from_day - weekday + _WEEK - 1) // _WEEK
         while week * _WEEK + weekday <= last:
-            if sampled(key, week, self._one_in):
+            if sampled(user, week, self._one_in):
                 self.day = week * _WEEK + weekday
                 self._minute = (lot // _WEEK) % _MINUTES
                 return

@@ -13,29 +13,38 @@ import msgspec
 from streams.core.record import Outgoing, Output
 from streams.core.writer import Writer
 
-__all__ = ["HEADER_BYTES", "Encoded", "Packed", "encode", "prefixed"]
+__all__ = ["HEADER_BYTES", "Encoded", "Packed", "encode", "prefixed", "sheet"]
 
 #: Before the records there is room for the header of the batch, which the producer fills in: it knows its id, the epoch and the sequence.
 HEADER_BYTES: Final = 61
 _ROOM: Final = bytes(HEADER_BYTES)
+#: A sheet, which lives as long as somebody keeps anything on it, and the room that a score should find there.
+_SHEET_BYTES: Final = 1 << 18
+_ROOM_BYTES: Final = 1 << 12
 
-#: Emptied by every batch, and by every body; one of each for the process.
+#: Emptied by every batch, and by every body that is put into one at once; one of each for the process.
 _out, _body = Writer(), Writer()
+_sheets = [Writer()]
 
 
 class Packed:
-    """An `Output`, with its key, value and headers as they stand in a record: `body` is what follows time and offset there.
+    """An `Output`, with its key, value and headers as they stand in a record: `size` bytes of a `sheet` that others are on, too, those
+    from `start` on.
 
     It has the attributes of an `Output`; those three are read out of the bytes when somebody asks for them.
     """
 
     topic: str
     partition: int
-    body: bytes
     timestamp_ms: int
+    sheet: Writer
+    start: int
+    size: int
 
-    def __init__(self, topic: str, partition: int, body: bytes, timestamp_ms: int) -> None:
-        self.topic, self.partition, self.body, self.timestamp_ms = topic, partition, body, timestamp_ms
+    def __init__(self, topic: str, partition: int, timestamp_ms: int, sheet: Writer, start: int) -> None:
+        """What was written on `sheet` since `start` is the body."""
+        self.topic, self.partition, self.timestamp_ms = topic, partition, timestamp_ms
+        self.sheet, self.start, self.size = sheet, start, sheet.size - start
 
     @property
     def key(self) -> bytes | None:
@@ -51,7 +60,7 @@ class Packed:
 
     def unpacked(self) -> Output:
         """The same as an `Output`."""
-        reading = _Reading(self.body)
+        reading = _Reading(self.sheet.part(self.start, self.size))
         key, value = reading.text(), reading.text()
         headers = [((reading.text() or b"").decode(), reading.text() or b"") for _ in range(reading.number())]
         return Output(self.topic, self.partition, key, value, headers, self.timestamp_ms)
@@ -90,32 +99,40 @@ def encode(outputs: Sequence[Outgoing], at: int, limit_bytes: int, now_ms: int) 
         output = outputs[place]
         if isinstance(output, Packed):
             packed = output
-            body, at_ms = packed.body, packed.timestamp_ms
         else:
-            body, at_ms = _packed(output), now_ms if output.timestamp_ms is None else output.timestamp_ms
+            packed = _packed(output, now_ms)
+        at_ms = packed.timestamp_ms
         if count == 0:
             first_ms = newest_ms = at_ms
-        size = 1 + _width(at_ms - first_ms) + _width(count) + len(body)
+        size = 1 + _width(at_ms - first_ms) + _width(count) + packed.size
         if count and out.size + _width(size) + size > limit_bytes:
             break
         out.varint(size)
         out.byte(0)  # attributes: there are none
         out.varint(at_ms - first_ms)
         out.varint(count)
-        out.raw(body)
+        out.text(packed.sheet, packed.start, packed.size)
         newest_ms = max(newest_ms, at_ms)
         count += 1
     return Encoded(out.copy(), count, first_ms, newest_ms)
 
 
-def prefixed(text: bytes) -> bytes:
+def sheet() -> Writer:
+    """Where the next body is written, behind others: a piece of memory for each would be asked for and given back with every event."""
+    last = _sheets[0]
+    if last.size > _SHEET_BYTES - _ROOM_BYTES:
+        last = _sheets[0] = Writer(_SHEET_BYTES)
+    return last
+
+
+def prefixed(text: bytes | None) -> bytes:
     """`text` as it stands in a record: its length, then the bytes."""
     _body.begin()
     _write(_body, text)
     return _body.done()
 
 
-def _packed(output: Outgoing) -> bytes:
+def _packed(output: Outgoing, now_ms: int) -> Packed:
     body, headers = _body, output.headers
     body.begin()
     _write(body, output.key)
@@ -124,7 +141,8 @@ def _packed(output: Outgoing) -> bytes:
     for name, text in headers:
         _write(body, name.encode())
         _write(body, text)
-    return body.done()
+    at_ms = output.timestamp_ms
+    return Packed(output.topic, output.partition, now_ms if at_ms is None else at_ms, body, 0)
 
 
 def _write(body: Writer, text: bytes | None) -> None:

@@ -7,7 +7,7 @@ from streams.core.panes cimport Panes
 from streams.core.user cimport User
 from streams.core.writer cimport Writer
 
-cdef Writer _out, _body
+cdef Writer _out
 cdef bytes _CE_ID, _CE_SUBJECT, _CE_TIME, _TRACEPARENT
 cdef Py_ssize_t _HEADERS
 cdef double[::1] _points
@@ -24,7 +24,7 @@ cdef class _Spelled:
     cdef str topic
     cdef Py_ssize_t time_at
 cdef _Spelled _spelled(rules)
-@cython.locals(out=Writer, body=Writer, key=bytes, tail=bytes, spelled=_Spelled)
+@cython.locals(out=Writer, body=Writer, start=Py_ssize_t, key=bytes, tail=bytes, spelled=_Spelled)
 cpdef score_output(
     User user, rules, int partition, str cause, long long as_of_ms, due_ms, long long rev, bytes trace=*
 )

@@ -15,7 +15,7 @@ import msgspec
 
 from streams.core.envelope import Envelope
 from streams.core.headers import TRACEPARENT
-from streams.core.recordbatch import Packed, prefixed
+from streams.core.recordbatch import Packed, prefixed, sheet
 from streams.core.rules import CUSTOM, DAY_MS, FIRST_TYPE, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 from streams.core.writer import Writer
@@ -52,8 +52,8 @@ _TRACEPARENT: Final = prefixed(TRACEPARENT.encode())
 
 _json = msgspec.json.Encoder().encode
 
-#: Emptied by every record: its JSON, and that with key and headers. One of each for the process, like the user.
-_out, _body = Writer(), Writer()
+#: Emptied by every record; one for the process, like the user.
+_out = Writer()
 #: Of the types that the panes have seen, their contributions; the largest of these, and what they are in hundredths.
 _points = array("d", bytes(8 * 256))
 _ranked = array("q", bytes(8 * _TOP))
@@ -107,10 +107,10 @@ def score_output(
 
     `trace` is the `traceparent` of the record that it is told because of.
     """
-    spelled, out, body = _spelled(rules), _out, _body
+    spelled, out, body = _spelled(rules), _out, sheet()
     key, tail = user.key.encode(), _tail(user, spelled, -1 if due_ms is None else due_ms)
     _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
-    body.begin()
+    start = body.size
     body.varint(len(key))
     body.raw(key)
     body.varint(out.size)
@@ -131,7 +131,7 @@ def score_output(
         body.raw(_TRACEPARENT)
         body.varint(len(trace))
         body.raw(trace)
-    return Packed(spelled.topic, partition, body.done(), as_of_ms)
+    return Packed(spelled.topic, partition, as_of_ms, body, start)
 
 
 def _tail(user: User, spelled: "_Spelled", due_ms: int) -> bytes:

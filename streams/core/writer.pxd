@@ -24,4 +24,5 @@ cdef class Writer:
     cpdef int fixed(self, long long value, long long unit) except -1
     cpdef bytes done(self)
     cpdef bytearray copy(self)
+    cpdef bytes part(self, Py_ssize_t start, Py_ssize_t size)
     cdef int _grow(self, Py_ssize_t length) except -1

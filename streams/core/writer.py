@@ -8,7 +8,7 @@ if cython.compiled:  # pragma: no cover
 
 __all__ = ["Writer"]
 
-_FIRST_SIZE = 4096
+_ROOM = 4096
 #: The longest number that `integer` and `fixed` write.
 _NUMBER = 24
 
@@ -18,8 +18,9 @@ class Writer:
 
     size: int
 
-    def __init__(self) -> None:
-        self._text = memoryview(bytearray(_FIRST_SIZE))
+    def __init__(self, room: int = _ROOM) -> None:
+        """There is room for so many bytes; it grows when that is not enough."""
+        self._text = memoryview(bytearray(room))
         self.size = 0
 
     def begin(self) -> None:
@@ -112,6 +113,10 @@ class Writer:
     def copy(self) -> bytearray:
         """The text, to be changed."""
         return bytearray(self._text[: self.size])
+
+    def part(self, start: int, size: int) -> bytes:
+        """`size` bytes of the text, those from `start` on."""
+        return bytes(self._text[start : start + size])
 
     def _grow(self, length: int) -> None:
         text = memoryview(bytearray(2 * (self.size + length)))

@@ -70,7 +70,7 @@ class Command:
 
     def __init__(self) -> None:
         self._count = 0
-        self._frames: list[bytes] = []
+        self._frames: list[bytes] = [b""]  # the first one says how many follow
 
     def add(self, *values: bytes | str | int) -> None:
         frames = self._frames
@@ -94,7 +94,8 @@ class Command:
         self._count += 2 * len(counts)
 
     def packed(self) -> bytes:
-        return b"*%d\r\n" % self._count + b"".join(self._frames)
+        self._frames[0] = b"*%d\r\n" % self._count
+        return b"".join(self._frames)
 
 
 _END: Final = b"\r\n"

@@ -90,9 +90,9 @@ class PartitionStore:
         kept_end = 13 + 2 * (len(outcome.users) - len(gone))
         queued_end = kept_end + len(gone) + 2 * (len(outcome.due) - len(unqueued))
         request.add(kept_end, kept_end + len(gone), queued_end, queued_end + len(unqueued), outcome.learned or b"")
-        request.add_pairs((key.encode(), state) for key, state in outcome.users.items() if state is not None)
+        request.add_pairs([(key.encode(), state) for key, state in outcome.users.items() if state is not None])
         request.add(*gone)
-        request.add_pairs((b"%d" % at_ms, key.encode()) for key, at_ms in outcome.due.items() if at_ms is not None)
+        request.add_pairs([(b"%d" % at_ms, key.encode()) for key, at_ms in outcome.due.items() if at_ms is not None])
         request.add(*unqueued)
         last = queued_end + len(unqueued)
         for hash_ in outcome.sums:

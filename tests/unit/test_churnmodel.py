@@ -12,9 +12,9 @@ from streams.core.churnmodel import (
     corrected,
     learn,
     merge,
-    sampled,
     start,
 )
+from streams.core.pending import sampled
 from streams.core.rules import DAY_MS, Catalogue, EventType, Rules
 from streams.core.user import User
 
@@ -155,9 +155,9 @@ def test_what_is_no_number_is_not_learned(bad: Label) -> None:
 
 def test_a_sample_is_drawn_by_user_and_week() -> None:
     """One in four, others in another week; the same on every machine."""
-    assert [week for week in range(20) if sampled("user-1", week, 4)] == [3, 13, 14]
-    assert sum(sampled(f"user-{i}", 5, 4) for i in range(1000)) == 252
-    assert sampled("anybody", 0, 1)
+    assert [week for week in range(20) if sampled(b"user-1", week, 4)] == [3, 13, 14]
+    assert sum(sampled(b"user-%d" % i, 5, 4) for i in range(1000)) == 252
+    assert sampled(b"anybody", 0, 1)
 
 
 # -- merging ------------------------------------------------------------------------------------------------------------------
