@@ -20,9 +20,13 @@ cdef list _last
 cdef class _Spelled:
     cdef readonly object rules
     cdef tuple inputs
-    cdef bytes fixed, horizon, version
+    cdef bytes fixed, horizon, version, key, quoted, date
+    cdef str user
+    cdef long long day
     cdef str topic
     cdef Py_ssize_t time_at
+    cdef int of(self, str user) except -1
+    cdef bytes on(self, long long day)
 cdef _Spelled _spelled(rules)
 @cython.locals(out=Writer, body=Writer, start=Py_ssize_t, key=bytes, tail=bytes, spelled=_Spelled)
 cpdef score_output(
@@ -30,7 +34,7 @@ cpdef score_output(
 )
 @cython.locals(out=Writer)
 cdef bytes _tail(User user, _Spelled spelled, long long due_ms)
-@cython.locals(panes=Panes, out=Writer, window=cython.Py_ssize_t, key=bytes)
+@cython.locals(panes=Panes, out=Writer, window=cython.Py_ssize_t)
 cdef int _write(User user, _Spelled spelled, bytes tail, bytes cause, long long as_of_ms, long long rev) except -1
 @cython.locals(panes=Panes, first=cython.bint, i=cython.Py_ssize_t, kind=cython.Py_ssize_t, n=cython.longlong)
 cdef int _counts(Writer out, User user, Py_ssize_t window) except -1
@@ -41,4 +45,4 @@ cdef int _contributions(Writer out, User user) except -1
 cdef int _contribution(Writer out, bytes name, long long count, long long points) except -1
 cdef long long _parts(double value, long long unit) noexcept
 @cython.locals(day=cython.longlong, rest=cython.longlong)
-cdef int _time(Writer out, long long at_ms) except -1
+cdef int _time(Writer out, _Spelled spelled, long long at_ms) except -1

@@ -7,7 +7,6 @@ Written by hand, because it is the one record that can leave with every event (a
 
 from array import array
 from datetime import date
-from functools import lru_cache
 from typing import Final
 
 import cython
@@ -108,9 +107,9 @@ def score_output(
     `trace` is the `traceparent` of the record that it is told because of.
     """
     spelled, out, body = _spelled(rules), _out, sheet()
-    key, tail = user.key.encode(), _tail(user, spelled, -1 if due_ms is None else due_ms)
+    tail = _tail(user, spelled, -1 if due_ms is None else due_ms)
     _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
-    start = body.size
+    key, start = spelled.key, body.size
     body.varint(len(key))
     body.raw(key)
     body.varint(out.size)
@@ -164,8 +163,23 @@ class _Spelled:
             [prefixed(name.encode()) + prefixed(text) for name, text in Envelope("engagement.score.v1", f"/{rules.app_id}").fixed]
         )
         self.time_at = 0  # where the last record written has its time
+        # Neighbours are often of one user, and nearly always of one day.
+        self.user, self.key, self.quoted = "", b"", b'"'
+        self.day, self.date = -1, b""
         self.horizon = _json(rules.churn.horizon_days)
         self.version = _json(rules.version)
+
+    def of(self, user: str) -> None:
+        """`key` and `quoted` are those of `user`: the bytes, and the JSON without the closing quote."""
+        if user != self.user:
+            text = _json(user)
+            self.user, self.key, self.quoted = user, user.encode(), text[: len(text) - 1]
+
+    def on(self, day: int) -> bytes:
+        """The date of a day since 1970, and what stands between it and the time."""
+        if day != self.day:
+            self.day, self.date = day, f"{date.fromordinal(_EPOCH + day).isoformat()}T".encode()
+        return self.date
 
 
 #: Of the rules that were asked for last: a process has one.
@@ -181,17 +195,17 @@ def _spelled(rules: Rules) -> _Spelled:
 def _write(user: User, spelled: _Spelled, tail: bytes, cause: bytes, as_of_ms: int, rev: int) -> None:
     """The JSON of the score is in `_out`."""
     panes, out = user.panes, _out
-    key = _json(user.key)
+    spelled.of(user.key)
     panes.tally(as_of_ms // 60_000)
     out.begin()
     out.raw(b'{"score_id":')
-    out.raw(key[: len(key) - 1])  # without the closing quote; topic names need no escapes
-    out.raw(tail)
+    out.raw(spelled.quoted)
+    out.raw(tail)  # topic names need no escapes
     out.raw(b'","user_id":')
-    out.raw(key)
-    out.raw(b',"as_of":"')
+    out.raw(spelled.quoted)
+    out.raw(b'","as_of":"')
     spelled.time_at = out.size
-    _time(out, as_of_ms)
+    _time(out, spelled, as_of_ms)
     out.raw(b'","engagement_score":')
     out.fixed(_parts(user.engagement(as_of_ms), 100), 100)
     out.raw(b',"band":')
@@ -292,11 +306,11 @@ def _parts(value: float, unit: int) -> int:
     return int(floor(value * unit + 0.5))  # noqa: RUF046  (compiled, floor is C's)
 
 
-def _time(out: Writer, at_ms: int) -> None:
-    """RFC 3339 in UTC with milliseconds. The date is looked up: it is the same for most records of a day."""
+def _time(out: Writer, spelled: _Spelled, at_ms: int) -> None:
+    """RFC 3339 in UTC with milliseconds."""
     day = at_ms // _DAY_MS
     rest = at_ms - day * _DAY_MS
-    out.raw(_date(day))
+    out.raw(spelled.on(day))
     out.digits(rest // 3_600_000, 2)
     out.raw(b":")
     out.digits(rest // 60_000 % 60, 2)
@@ -305,8 +319,3 @@ def _time(out: Writer, at_ms: int) -> None:
     out.raw(b".")
     out.digits(rest % 1000, 3)
     out.raw(b"Z")
-
-
-@lru_cache(maxsize=64)
-def _date(day: int) -> bytes:
-    return f"{date.fromordinal(_EPOCH + day).isoformat()}T".encode()
