@@ -230,6 +230,12 @@ def replay(
     keep_event_clock: Annotated[
         bool, typer.Option("--keep-event-clock", help="More files follow: stay in the time of the events.")
     ] = False,
+    part_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Send so many days, wait until the workers have counted them, and so on: a long history with logins needs it (15)."
+        ),
+    ] = None,
     straight: Annotated[bool, typer.Option("--straight", help="No Kafka, no Redis: straight through the rules to a report.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read, in place of stopping there.")] = False,
     json: Json = False,
@@ -243,7 +249,15 @@ def replay(
     from streams.commands import replay as command
 
     raise typer.Exit(
-        command.run(files, mapping=mapping, keep_event_clock=keep_event_clock, straight=straight, skip_bad=skip_bad, as_json=json)
+        command.run(
+            files,
+            mapping=mapping,
+            keep_event_clock=keep_event_clock,
+            part_days=part_days,
+            straight=straight,
+            skip_bad=skip_bad,
+            as_json=json,
+        )
     )
 
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from streams.replay.mapping import Mapping
     from streams.replay.straight import StraightReport
     from streams.replay.write import WriteReport
+    from streams.settings import Settings
     from streams.sim.emission import Emission
 
 __all__ = ["render_straight", "run"]
 
 #: Bad rows that are shown one by one; the others are only counted.
 _BAD_SHOWN = 5
+#: Two users on a day that is older than this cannot be made one any more.
+_LONG_MS = 30 * 86_400_000
 
 
 class _Counted(Protocol):
@@ -35,7 +38,16 @@ class _Counted(Protocol):
     def rate(self) -> float: ...
 
 
-def run(files: Sequence[Path], *, mapping: Path | None, keep_event_clock: bool, straight: bool, skip_bad: bool, as_json: bool) -> int:
+def run(
+    files: Sequence[Path],
+    *,
+    mapping: Path | None,
+    keep_event_clock: bool,
+    part_days: int | None,
+    straight: bool,
+    skip_bad: bool,
+    as_json: bool,
+) -> int:
     """0 when every event was delivered. Raises `ConfigError` that names file, line and column, `Unavailable` with what was delivered."""
     from streams.replay.mapping import load_mapping
 
@@ -52,6 +64,8 @@ def run(files: Sequence[Path], *, mapping: Path | None, keep_event_clock: bool, 
             from streams.replay.straight import straight as through
 
             report = through(events, settings.rules, on_progress)
+        elif part_days is not None:
+            report = asyncio.run(_in_parts(events, settings, part_days, keep_event_clock, on_progress))
         else:
             from streams.replay.write import write
 
@@ -67,8 +81,33 @@ def run(files: Sequence[Path], *, mapping: Path | None, keep_event_clock: bool, 
     if straight:
         render_straight(out, report, settings.rules)  # type: ignore[arg-type]
     else:
-        _render_written(out, report, keep_event_clock=keep_event_clock)  # type: ignore[arg-type]
+        _render_written(out, report, keep_event_clock=keep_event_clock, in_parts=part_days is not None)  # type: ignore[arg-type]
     return 0
+
+
+async def _in_parts(
+    events: "Iterator[Emission]",
+    settings: "Settings",
+    days: int,
+    keep_event_clock: bool,
+    on_progress: "Callable[[WriteReport], None] | None",
+) -> "WriteReport":
+    """Every part is counted before the next one is sent. A person who forgot the worker is told, once."""
+    from rich.console import Console
+
+    from streams.commands.counting import counting
+    from streams.replay.write import write_in_parts
+
+    told = False
+
+    def waiting(behind: int, working: bool) -> None:
+        nonlocal told
+        if not working and not told:
+            told = True
+            Console(stderr=True).print(f"{count(behind)} records wait for a worker: start one with `streams worker`")
+
+    async with counting(settings, waiting) as counted:
+        return await write_in_parts(events, settings, counted, days=days, keep_event_clock=keep_event_clock, on_progress=on_progress)
 
 
 def _events(files: Sequence[Path], mapping: "Mapping | None", on_bad: Callable[[ConfigError], None] | None) -> "Iterator[Emission]":
@@ -96,7 +135,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[_Counted], None] | None]:
         yield tell
 
 
-def _render_written(out: "Console", report: "WriteReport", *, keep_event_clock: bool) -> None:
+def _render_written(out: "Console", report: "WriteReport", *, keep_event_clock: bool, in_parts: bool) -> None:
     from rich.text import Text
 
     out.print(Text.assemble((count(report.events), f"bold {ACCENT}"), f" events delivered in {report.seconds:.1f} s."))
@@ -106,6 +145,10 @@ def _render_written(out: "Console", report: "WriteReport", *, keep_event_clock: 
         out.print(f"  {count(n):>12}  {topic}")
     if report.disordered:
         out.print(f"{count(report.disordered)} lay before the event ahead of them: time does not go back for them.")
+    if not in_parts and report.last_ms - report.first_ms > _LONG_MS:
+        out.print(
+            "A long history: if people log in in it, send it with --part-days 15, or some stay two users (docs/identity.md).", style="dim"
+        )
     if keep_event_clock:
         out.print("The partitions stay in the time of the events (--keep-event-clock).", style="dim")
     out.print()

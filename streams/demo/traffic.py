@@ -7,7 +7,7 @@ from typing import Final
 
 from streams.demo.courier import Courier
 from streams.demo.watch import Watch
-from streams.replay.write import write_in_parts
+from streams.replay.write import WriteReport, write_in_parts
 from streams.settings import Settings
 from streams.sim.emission import Emission
 from streams.sim.tracker import Acknowledged, Tracker
@@ -42,7 +42,8 @@ class Traffic:
         """90 days of events are in the log, in the time of the events, and `counted`; behind them the partitions follow the wall clock."""
         # It works out a second's worth of rhythms first, which must not stop the picture.
         events = await asyncio.to_thread(self._world.history, _DAYS, _now_ms())
-        self.expected = self.written = await write_in_parts(events, self._settings, counted, self._progress)
+        report = await write_in_parts(events, self._settings, counted, on_progress=self._progress)
+        self.expected = self.written = report.events
 
     async def live(self, rate: float) -> None:
         """Sends `rate` events a second until it is cancelled; then the broker has answered for all that were sent."""
@@ -59,8 +60,8 @@ class Traffic:
             carrying.cancel()
             await asyncio.gather(carrying, return_exceptions=True)
 
-    def _progress(self, events: int) -> None:
-        self.written, self.expected = events, max(self.expected, events)
+    def _progress(self, report: WriteReport) -> None:
+        self.written, self.expected = report.events, max(self.expected, report.events)
 
     def _sent(self, emission: Emission) -> None:
         self._sent_s[id(emission)] = time.monotonic()

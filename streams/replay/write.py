@@ -24,7 +24,6 @@ _EVENT_CLOCK: Final[Header] = (STREAMS_CLOCK, b"event")
 _WALL_CLOCK: Final[Header] = (STREAMS_CLOCK, b"wall")
 #: Rounds of batches under way: one is on the wire while the next one is filled.
 _ROUNDS: Final = 2
-_PART_MS: Final = 15 * DAY_MS
 
 
 class WriteReport(msgspec.Struct):
@@ -99,24 +98,47 @@ async def write_in_parts(
     events: Iterable[Emission],
     settings: Settings,
     counted: Callable[[], Awaitable[None]],
-    on_progress: Callable[[int], None] | None = None,
-) -> int:
-    """As `write`, but each part of 15 days is `counted` before the next one is written; returns how many events there were.
+    *,
+    days: int = 15,
+    keep_event_clock: bool = False,
+    on_progress: Callable[[WriteReport], None] | None = None,
+) -> WriteReport:
+    """As `write`, but each part of so many days is `counted` before the next one is written.
 
     What is sent to another partition because of a login lies behind all that is written by then, and two users on a day that is more than
-    a month old cannot be made one any more. `on_progress`: events so far.
+    a month old cannot be made one any more.
     """
-    before = 0
+    whole, number = WriteReport(), 0
+
+    def part_of(event: Emission) -> int:
+        nonlocal number
+        number = max(number, event.at_ms // (days * DAY_MS))  # one that lies before the one ahead of it begins no part
+        return number
 
     def progress(report: WriteReport) -> None:
         if on_progress is not None:
-            on_progress(before + report.events)
+            on_progress(_sum(whole, report))
 
-    for _, part in groupby(events, lambda event: event.at_ms // _PART_MS):
-        before += (await write(part, settings, keep_event_clock=True, on_progress=progress)).events
+    for _, part in groupby(events, part_of):
+        whole = _sum(whole, await write(part, settings, keep_event_clock=True, on_progress=progress))
         await counted()
-    await write((), settings)
-    return before
+    return whole if keep_event_clock else _sum(whole, await write((), settings))
+
+
+def _sum(before: WriteReport, after: WriteReport) -> WriteReport:
+    """Both, one behind the other."""
+    firsts = [it.first_ms for it in (before, after) if it.events]
+    topics = dict.fromkeys((*before.by_topic, *after.by_topic))
+    return WriteReport(
+        events=before.events + after.events,
+        by_topic={topic: before.by_topic.get(topic, 0) + after.by_topic.get(topic, 0) for topic in topics},
+        value_bytes=before.value_bytes + after.value_bytes,
+        first_ms=min(firsts, default=0),
+        last_ms=max(before.last_ms, after.last_ms),
+        disordered=before.disordered + after.disordered,
+        controls=before.controls + after.controls,
+        seconds=before.seconds + after.seconds,
+    )
 
 
 class _Writing:

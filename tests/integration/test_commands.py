@@ -6,8 +6,9 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,7 +23,7 @@ from streams.core.record import Head, Rejected
 from streams.core.user import User
 from streams.settings import Settings, load
 from streams.shell.heads import Keys, encode_body, encode_positions
-from streams.shell.scan import scan
+from streams.shell.scan import log_bounds, scan
 from streams.shell.status import Heartbeat, read_workers
 from streams.shell.topics import create_topics
 from tests.served import configuration
@@ -278,6 +279,53 @@ def test_stats_add_up_and_say_how_far_behind(place: Place) -> None:
     assert stats["lag"] == {place.clicks: 2, place.settings.rules.topics.campaigns: 0, place.settings.rules.topics.rerouted: 0}
     assert stats["partitions"][0]["lag"][place.clicks] == 2
     assert stats["trouble"] == ["no worker is running: `streams worker` starts one"]
+
+
+def test_a_replay_in_parts_waits_until_each_one_is_counted_and_says_who_is_missing(place: Place, tmp_path: Path) -> None:
+    """Somebody counts what is there, now and then, as a worker would."""
+    file = tmp_path / "old.jsonl"
+    event = {"type": "track", "event": "Page View", "userId": "u1"}
+    file.write_text("".join(json.dumps({**event, "timestamp": f"2026-0{month}-01T00:00:00Z"}) + "\n" for month in (1, 2, 3)))
+    seen: list[int] = []
+
+    async def count() -> None:
+        while True:
+            there = len(await everything(place.settings, place.clicks))
+            heads = []
+            for partition in range(2):
+                async with open_consumer(place.settings) as consumer:
+                    end = (await log_bounds(consumer, [place.clicks], 2))[place.clicks, partition][1]
+                heads.append(head_of(place.settings, partition, end))
+            seen.append(there)
+            await store(place.settings, {}, heads)
+            await asyncio.sleep(1.0)
+
+    def counting() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(count())
+    thread = Thread(target=counting)
+    thread.start()
+    try:
+        said = place.run("replay", str(file), "--part-days", "15", "--json")
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()
+    assert (said.code, said.json["events"], said.json["controls"]) == (0, 3, 2)
+    assert {1, 2} <= set(seen)
+    assert "start one with `streams worker`" in said.err
+
+
+def test_a_long_history_in_one_go_is_told_of_the_better_way(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "old.jsonl"
+    event = {"type": "track", "event": "Page View", "userId": "u1"}
+    file.write_text("".join(json.dumps({**event, "timestamp": f"2026-0{month}-01T00:00:00Z"}) + "\n" for month in (1, 3)))
+    assert "--part-days 15" in place.run("replay", str(file)).out
+    file.write_text(file.read_text().splitlines()[0])
+    assert "--part-days" not in place.run("replay", str(file)).out
 
 
 def test_stats_for_people_show_the_sum_beside_what_was_read(place: Place) -> None:

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from streams.core.identity import home_partition
 from streams.core.rules import Topics as TopicNames
 from streams.errors import ConfigError, Unavailable
-from streams.replay.write import NotDelivered, WriteReport, write
+from streams.replay.write import NotDelivered, WriteReport, write, write_in_parts
 from streams.settings import Settings, load
 from streams.sim.emission import Emission
 from streams.sim.tracker import Acknowledged, Feeder, Tracker
@@ -76,6 +76,25 @@ async def test_events_are_home_in_order_and_marked(settings: Settings) -> None:
     assert report.events == len(emissions) == sum(report.by_topic.values()) == progress[-1]
     assert (report.controls, report.disordered) == (PARTITIONS, 0)
     assert (report.first_ms, report.last_ms) == (emissions[0].at_ms, emissions[-1].at_ms)
+
+
+async def test_each_part_is_counted_before_the_next_one_is_sent(settings: Settings) -> None:
+    """A part begins with the first event of other days; one that lies before the one ahead of it begins none."""
+    emissions = list(World(5, 20).history(40, UNTIL_MS))
+    days = [emission.at_ms // (15 * 86_400_000) for emission in emissions]
+    late = emissions[-1]._replace(at_ms=emissions[0].at_ms)
+    sent: list[int] = []
+
+    async def counted() -> None:
+        sent.append(len(await records(settings)))
+
+    progress: list[int] = []
+    report = await write_in_parts([*emissions, late], settings, counted, days=15, on_progress=lambda so_far: progress.append(so_far.events))
+    ends = [n for n in range(1, len(days)) if days[n] != days[n - 1]]
+    assert sent == [*ends, len(emissions) + 1]
+    assert report.events == progress[-1] == len(emissions) + 1 == sum(report.by_topic.values())
+    assert (report.first_ms, report.last_ms) == (emissions[0].at_ms, emissions[-1].at_ms)
+    assert (report.controls, report.disordered) == (PARTITIONS, 1)
 
 
 async def test_keep_event_clock(settings: Settings) -> None:
