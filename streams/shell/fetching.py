@@ -36,6 +36,8 @@ _POLL_S: Final = 0.1
 #: The same while a partition's budget is full: its records lie ready here and nothing announces that they may come.
 _POLL_PAUSED_S: Final = 0.02
 _COMMIT_S: Final = 2.0
+#: After an offset that Kafka did not take, none is offered for so long: it is a hint, and a worker that shall stop has no time for it.
+_COMMIT_REST_S: Final = 10.0
 _RETRY_S: Final = 0.5
 
 
@@ -71,6 +73,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
         self._epoch: dict[TP, int] = {}
         self._next: dict[TP, int] = {}
         self._paused: set[TP] = set()
+        self._commits_rest_until_s = 0.0
 
     # Called by Faust.
 
@@ -126,7 +129,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         """Whether Kafka holds `offsets` now. They are a hint, so no failure matters: the next commit carries all that this one did."""
-        if self.crashed or self.should_stop:
+        if self.crashed or self.should_stop or time.monotonic() < self._commits_rest_until_s:
             return False
         try:
             async with asyncio.timeout(2 * _COMMIT_S):  # the thread may end right now and leave us without an answer
@@ -215,6 +218,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
                 await consumer.commit({_aiokafka(tp): offset for tp, offset in offsets.items() if tp in assigned})
         except (KafkaError, TimeoutError) as error:
             log.info("offsets not committed for now (%s)", type(error).__name__)
+            self._commits_rest_until_s = time.monotonic() + _COMMIT_REST_S
             return False
         return True
 
