@@ -16,7 +16,7 @@ def said(name: str) -> str:
 
 
 class Phrases(Protocol):
-    """What a portrait says. Money comes as text already, `span` in seconds."""
+    """What a portrait says. Money and figures come as text already: `number` has spelled them."""
 
     def heading(self, name: str) -> str: ...
     def part(self, name: str) -> str: ...
@@ -73,10 +73,9 @@ class _English:
         return f"{score:.0f} of 100" + (f" = {parts}" if parts else "")
 
     def visits(self, month: SessionFigures, pages: float, dwell_s: float, bounce: float, ga_bounce: float) -> str:
-        stay = f"{dwell_s / 60:.0f} min" if dwell_s >= 90 else f"{dwell_s:.0f} s"
         logins = f", {month.logins} login{'s' if month.logins != 1 else ''}" if month.logins else ""
         return (
-            f"{month.sessions} in 30 days, {month.active} of them active; {pages:.1f} pages and {stay} each; "
+            f"{month.sessions} in 30 days, {month.active} of them active; {pages:.1f} pages and {_stay(dwell_s)} each; "
             f"{100 * bounce:.0f} % bounced ({100 * ga_bounce:.0f} % by GA4's rule){logins}"
         )
 
@@ -186,10 +185,9 @@ class _German:
         return f"{score:.0f} von 100" + (f" = {parts}" if parts else "")
 
     def visits(self, month: SessionFigures, pages: float, dwell_s: float, bounce: float, ga_bounce: float) -> str:
-        stay = f"{dwell_s / 60:.0f} min" if dwell_s >= 90 else f"{dwell_s:.0f} s"
         logins = f", {month.logins} Anmeldung{'en' if month.logins != 1 else ''}" if month.logins else ""
         return (
-            f"{month.sessions} in 30 Tagen, davon {month.active} aktiv; je {self.number(pages, 1)} Seiten und {stay}; "
+            f"{month.sessions} in 30 Tagen, davon {month.active} aktiv; je {self.number(pages, 1)} Seiten und {_stay(dwell_s)}; "
             f"{100 * bounce:.0f} % abgesprungen ({100 * ga_bounce:.0f} % nach der Regel von GA4){logins}"
         )
 
@@ -231,6 +229,11 @@ class _German:
 _TO_GERMAN: Final = str.maketrans(",.", ".,")
 
 PHRASES: Final[Mapping[Language, Phrases]] = {"en": _English(), "de": _German()}
+
+
+def _stay(seconds: float) -> str:
+    """How long a visit was; a minute and a half is no minute yet."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _span(seconds: float) -> str:

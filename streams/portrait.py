@@ -74,8 +74,7 @@ def _aggregate(it: AggregateFigures, words: Phrases) -> str:
 def _figure(value: object, words: Phrases) -> str:
     if not isinstance(value, float):
         return str(value)
-    places = next(places for places in (0, 1, 2) if places == 2 or round(value, places) == round(value, 2))
-    return words.number(value, places)
+    return words.number(value, 2).rstrip("0").rstrip(".,")
 
 
 def _money(minor: float, rules: Rules, words: Phrases) -> str:

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from aiokafka import TopicPartition
-
 from streams.commands.connect import open_consumer, open_redis
+from streams.shell.scan import log_bounds
 from streams.shell.status import read_heads, read_workers
 from streams.stats import stats_of
 
@@ -27,15 +26,13 @@ async def counting(settings: "Settings", waiting: Callable[[int, bool], None]) -
     away.
     """
     rules = settings.rules
-    places = [TopicPartition(topic, p) for topic in rules.topics.inputs for p in range(rules.partitions)]
     async with open_redis(settings) as redis, open_consumer(settings) as consumer:
 
         async def counted() -> None:
             while True:
                 # The heads first: what a step sends to other partitions is in their logs before its own head is saved.
                 heads = await read_heads(redis, rules.app_id, range(rules.partitions))
-                starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-                bounds = {(at.topic, at.partition): (starts[at], ends[at]) for at in places}
+                bounds = await log_bounds(consumer, rules.topics.inputs, rules.partitions)
                 behind = sum(stats_of(rules, heads, (), bounds, ()).lag.values())
                 if not behind:
                     return

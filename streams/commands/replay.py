@@ -27,8 +27,6 @@ __all__ = ["render_straight", "run"]
 
 #: Bad rows that are shown one by one; the others are only counted.
 _BAD_SHOWN = 5
-#: Two users on a day that is older than this cannot be made one any more.
-_LONG_MS = 30 * 86_400_000
 
 
 class _Counted(Protocol):
@@ -138,6 +136,9 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[_Counted], None] | None]:
 def _render_written(out: "Console", report: "WriteReport", *, keep_event_clock: bool, in_parts: bool) -> None:
     from rich.text import Text
 
+    from streams.core.audience import OPEN_DAYS
+    from streams.core.rules import DAY_MS
+
     out.print(Text.assemble((count(report.events), f"bold {ACCENT}"), f" events delivered in {report.seconds:.1f} s."))
     if report.events:
         out.print(f"From {short_time(report.first_ms)} to {short_time(report.last_ms)} UTC.")
@@ -145,7 +146,7 @@ def _render_written(out: "Console", report: "WriteReport", *, keep_event_clock: 
         out.print(f"  {count(n):>12}  {topic}")
     if report.disordered:
         out.print(f"{count(report.disordered)} lay before the event ahead of them: time does not go back for them.")
-    if not in_parts and report.last_ms - report.first_ms > _LONG_MS:
+    if not in_parts and report.last_ms - report.first_ms > OPEN_DAYS * DAY_MS:
         out.print(
             "A long history: if people log in in it, send it with --part-days 15, or some stay two users (docs/identity.md).", style="dim"
         )

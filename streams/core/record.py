@@ -22,6 +22,7 @@ __all__ = [
     "Plan",
     "Record",
     "Rejected",
+    "Sent",
 ]
 
 #: A due time that never comes. Below 2**53, so that Redis keeps it exactly as a sorted-set score.
@@ -46,26 +47,31 @@ class Fate:
     CONTROL: Final = 6
 
 
-class Record(Protocol):
-    """A record as the log holds it. aiokafka's `ConsumerRecord` is one, and `LogRecord`.
-
-    `timestamp` is the append time in ms (LogAppendTime).
-    """
+class Sent(Protocol):
+    """What a record is to whoever sends it and to whoever reads it."""
 
     @property
     def topic(self) -> str: ...
     @property
     def partition(self) -> int: ...
     @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Record(Sent, Protocol):
+    """A record as the log holds it. aiokafka's `ConsumerRecord` is one, and `LogRecord`.
+
+    `timestamp` is the append time in ms (LogAppendTime).
+    """
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
@@ -184,19 +190,9 @@ class Head(msgspec.Struct):
     learned: bytes = b""
 
 
-class Outgoing(Protocol):
+class Outgoing(Sent, Protocol):
     """A record to publish: an `Output`, or one that is `Packed` already (`core/recordbatch.py`)."""
 
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
     @property
     def timestamp_ms(self) -> int | None: ...
 

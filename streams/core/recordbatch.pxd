@@ -2,19 +2,19 @@
 
 cimport cython
 
-from streams.core.writer cimport Writer
+from streams.core.writer cimport Writer, varint_size
 
 
 cdef bytes _ROOM
-cdef Py_ssize_t _SHEET_BYTES, _ROOM_BYTES
+cdef Py_ssize_t _ARENA_BYTES, _ROOM_BYTES
 cdef Writer _out, _body
-cdef list _sheets
+cdef list _arenas
 
 cdef class Packed:
     cdef readonly str topic
     cdef readonly int partition
     cdef readonly long long timestamp_ms
-    cdef readonly Writer sheet
+    cdef readonly Writer arena
     cdef readonly Py_ssize_t start, size
 
 @cython.locals(
@@ -24,10 +24,8 @@ cdef class Packed:
 cpdef encode(outputs, Py_ssize_t at, Py_ssize_t limit_bytes, long long now_ms)
 
 @cython.locals(last=Writer)
-cpdef Writer sheet()
+cpdef Writer arena()
 cpdef bytes prefixed(bytes text)
 @cython.locals(body=Writer)
 cdef Packed _packed(output, long long now_ms)
 cdef int _write(Writer body, bytes text) except -1
-@cython.locals(rest=cython.ulonglong, width=Py_ssize_t)
-cdef Py_ssize_t _width(long long value) noexcept

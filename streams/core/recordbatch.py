@@ -11,25 +11,24 @@ from typing import Final
 import msgspec
 
 from streams.core.record import Outgoing, Output
-from streams.core.writer import Writer
+from streams.core.writer import Writer, varint_size
 
-__all__ = ["HEADER_BYTES", "Encoded", "Packed", "encode", "prefixed", "sheet"]
+__all__ = ["HEADER_BYTES", "Encoded", "Packed", "arena", "encode", "prefixed"]
 
 #: Before the records there is room for the header of the batch, which the producer fills in: it knows its id, the epoch and the sequence.
 HEADER_BYTES: Final = 61
 _ROOM: Final = bytes(HEADER_BYTES)
-#: A sheet, which lives as long as somebody keeps anything on it, and the room that a score should find there.
-_SHEET_BYTES: Final = 1 << 18
+#: An arena, which lives as long as anything in it is kept, and the room that a score should find there.
+_ARENA_BYTES: Final = 1 << 18
 _ROOM_BYTES: Final = 1 << 12
 
 #: Emptied by every batch, and by every body that is put into one at once; one of each for the process.
 _out, _body = Writer(), Writer()
-_sheets = [Writer()]
+_arenas = [Writer()]
 
 
 class Packed:
-    """An `Output`, with its key, value and headers as they stand in a record: `size` bytes of a `sheet` that others are on, too, those
-    from `start` on.
+    """An `Output`, with its key, value and headers as they stand in a record: `size` bytes of a shared `arena`, from `start` on.
 
     It has the attributes of an `Output`; those three are read out of the bytes when somebody asks for them.
     """
@@ -37,14 +36,14 @@ class Packed:
     topic: str
     partition: int
     timestamp_ms: int
-    sheet: Writer
+    arena: Writer
     start: int
     size: int
 
-    def __init__(self, topic: str, partition: int, timestamp_ms: int, sheet: Writer, start: int) -> None:
-        """What was written on `sheet` since `start` is the body."""
+    def __init__(self, topic: str, partition: int, timestamp_ms: int, arena: Writer, start: int) -> None:
+        """What was written into `arena` since `start` is the body."""
         self.topic, self.partition, self.timestamp_ms = topic, partition, timestamp_ms
-        self.sheet, self.start, self.size = sheet, start, sheet.size - start
+        self.arena, self.start, self.size = arena, start, arena.size - start
 
     @property
     def key(self) -> bytes | None:
@@ -60,7 +59,7 @@ class Packed:
 
     def unpacked(self) -> Output:
         """The same as an `Output`."""
-        reading = _Reading(self.sheet.part(self.start, self.size))
+        reading = _Reading(self.arena.part(self.start, self.size))
         key, value = reading.text(), reading.text()
         headers = [((reading.text() or b"").decode(), reading.text() or b"") for _ in range(reading.number())]
         return Output(self.topic, self.partition, key, value, headers, self.timestamp_ms)
@@ -104,24 +103,24 @@ def encode(outputs: Sequence[Outgoing], at: int, limit_bytes: int, now_ms: int) 
         at_ms = packed.timestamp_ms
         if count == 0:
             first_ms = newest_ms = at_ms
-        size = 1 + _width(at_ms - first_ms) + _width(count) + packed.size
-        if count and out.size + _width(size) + size > limit_bytes:
+        size = 1 + varint_size(at_ms - first_ms) + varint_size(count) + packed.size
+        if count and out.size + varint_size(size) + size > limit_bytes:
             break
         out.varint(size)
         out.byte(0)  # attributes: there are none
         out.varint(at_ms - first_ms)
         out.varint(count)
-        out.text(packed.sheet, packed.start, packed.size)
+        out.text(packed.arena, packed.start, packed.size)
         newest_ms = max(newest_ms, at_ms)
         count += 1
     return Encoded(out.copy(), count, first_ms, newest_ms)
 
 
-def sheet() -> Writer:
-    """Where the next body is written, behind others: a piece of memory for each would be asked for and given back with every event."""
-    last = _sheets[0]
-    if last.size > _SHEET_BYTES - _ROOM_BYTES:
-        last = _sheets[0] = Writer(_SHEET_BYTES)
+def arena() -> Writer:
+    """Where the next body is written, behind others: memory for each alone would be asked for and given back with every event."""
+    last = _arenas[0]
+    if last.size > _ARENA_BYTES - _ROOM_BYTES:
+        last = _arenas[0] = Writer(_ARENA_BYTES)
     return last
 
 
@@ -152,16 +151,6 @@ def _write(body: Writer, text: bytes | None) -> None:
     else:
         body.varint(len(text))
         body.raw(text)
-
-
-def _width(value: int) -> int:
-    """Bytes of `value` as a varint."""
-    rest = value << 1 if value >= 0 else (-value << 1) - 1
-    width = 1
-    while rest > 127:
-        rest >>= 7
-        width += 1
-    return width
 
 
 class _Reading:

@@ -6,15 +6,14 @@ Written by hand, because it is the one record that can leave with every event (a
 """
 
 from array import array
-from datetime import date
 from typing import Final
 
 import cython
 import msgspec
 
-from streams.core.envelope import Envelope
+from streams.core.envelope import Envelope, rfc3339
 from streams.core.headers import TRACEPARENT
-from streams.core.recordbatch import Packed, prefixed, sheet
+from streams.core.recordbatch import Packed, arena, prefixed
 from streams.core.rules import CUSTOM, DAY_MS, FIRST_TYPE, REVENUE, SESSION, WINDOWS, Rules
 from streams.core.user import User
 from streams.core.writer import Writer
@@ -26,6 +25,7 @@ __all__ = ["Contribution", "ScoreRecord", "score_output", "score_record"]
 
 #: `2026-01-31T08:00:00.000Z`
 _TIME_BYTES: Final = 24
+_DATE_BYTES: Final = 11
 #: Contributions that are named one by one; the others are one more, "other".
 _TOP: Final = 5
 
@@ -40,7 +40,6 @@ _REVENUE: Final = REVENUE
 _CUSTOM: Final = CUSTOM
 _FIRST_TYPE: Final = FIRST_TYPE
 _DAY_MS: Final = DAY_MS
-_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 #: Headers of a score, besides that of its trace.
 _HEADERS: Final = 7
@@ -106,7 +105,7 @@ def score_output(
 
     `trace` is the `traceparent` of the record that it is told because of.
     """
-    spelled, out, body = _spelled(rules), _out, sheet()
+    spelled, out, body = _spelled(rules), _out, arena()
     tail = _tail(user, spelled, -1 if due_ms is None else due_ms)
     _write(user, spelled, tail, cause.encode(), as_of_ms, rev)
     key, start = spelled.key, body.size
@@ -178,7 +177,7 @@ class _Spelled:
     def on(self, day: int) -> bytes:
         """The date of a day since 1970, and what stands between it and the time."""
         if day != self.day:
-            self.day, self.date = day, f"{date.fromordinal(_EPOCH + day).isoformat()}T".encode()
+            self.day, self.date = day, rfc3339(day * _DAY_MS)[:_DATE_BYTES].encode()
         return self.date
 
 

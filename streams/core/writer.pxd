@@ -26,3 +26,8 @@ cdef class Writer:
     cpdef bytearray copy(self)
     cpdef bytes part(self, Py_ssize_t start, Py_ssize_t size)
     cdef int _grow(self, Py_ssize_t length) except -1
+
+
+@cython.locals(rest=cython.ulonglong, size=cython.Py_ssize_t)
+cpdef Py_ssize_t varint_size(long long value) noexcept
+cdef unsigned long long _zigzag(long long value) noexcept

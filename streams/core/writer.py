@@ -6,7 +6,7 @@ import cython
 if cython.compiled:  # pragma: no cover
     from cython.cimports.libc.string import memcpy
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "varint_size"]
 
 _ROOM = 4096
 #: The longest number that `integer` and `fixed` write.
@@ -46,8 +46,8 @@ class Writer:
         self.size += 1
 
     def varint(self, value: int) -> None:
-        """`value` follows as Kafka writes it, zigzag: small numbers are short, also below 0."""
-        rest = value << 1 if value >= 0 else (-value << 1) - 1
+        """`value` follows as Kafka writes it."""
+        rest = _zigzag(value)
         while rest > 127:
             self.byte(rest & 127 | 128)
             rest >>= 7
@@ -122,3 +122,17 @@ class Writer:
         text = memoryview(bytearray(2 * (self.size + length)))
         text[: self.size] = self._text[: self.size]
         self._text = text
+
+
+def varint_size(value: int) -> int:
+    """Bytes that `varint` takes for `value`."""
+    rest, size = _zigzag(value), 1
+    while rest > 127:
+        rest >>= 7
+        size += 1
+    return size
+
+
+def _zigzag(value: int) -> int:
+    """Kafka's order of the integers, 0, -1, 1, -2, ...: what is near 0 is short, also below it."""
+    return value << 1 if value >= 0 else (-value << 1) - 1

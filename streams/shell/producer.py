@@ -58,7 +58,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputBatch(BatchBuilder):  # type: ignore[misc]
-    """A batch of outputs for `send_batch`: the same bytes as `append` makes, at a quarter of the price."""
+    """A batch of outputs for `send_batch`: the same bytes as `append` makes, out of what is encoded already."""
 
     def __init__(self, limit_bytes: int, outputs: Sequence[Outgoing], at: int) -> None:
         """The outputs from the place `at` on are in the batch, as many as fit. The first one always fits."""

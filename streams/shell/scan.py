@@ -29,7 +29,6 @@ async def require_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> N
 async def log_bounds(consumer: AIOKafkaConsumer, topics: Iterable[str], partitions: int) -> dict[tuple[str, int], tuple[int, int]]:
     """(topic, partition) -> first offset still held, and the offset that comes next."""
     asked = [TopicPartition(topic, p) for topic in topics for p in range(partitions)]
-    consumer.assign(asked)
     async with asyncio.timeout(_ANSWER_S):
         starts = await consumer.beginning_offsets(asked)
         ends = await consumer.end_offsets(asked)

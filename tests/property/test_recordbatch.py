@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.record import Output
-from streams.core.recordbatch import Packed, prefixed, sheet
+from streams.core.recordbatch import Packed, arena, prefixed
 from streams.core.writer import Writer
 from streams.shell.producer import OutputBatch
 
@@ -59,22 +59,22 @@ def test_a_record_without_a_time_gets_that_of_its_batch() -> None:
     assert (second.timestamp, second.value) == (5, b"w")
 
 
-def written(output: Output, sheet: Writer) -> Packed:
-    """The output on a sheet, behind what is there."""
-    start = sheet.size
+def written(output: Output, into: Writer) -> Packed:
+    """The output in an arena, behind what is there."""
+    start = into.size
     for text in (output.key, output.value):
-        sheet.raw(prefixed(text))
-    sheet.varint(len(output.headers))
+        into.raw(prefixed(text))
+    into.varint(len(output.headers))
     for name, text in output.headers:
-        sheet.raw(prefixed(name.encode()) + prefixed(text))
+        into.raw(prefixed(name.encode()) + prefixed(text))
     assert output.timestamp_ms is not None
-    return Packed(output.topic, output.partition, output.timestamp_ms, sheet, start)
+    return Packed(output.topic, output.partition, output.timestamp_ms, into, start)
 
 
 @given(OUTPUTS.map(lambda outputs: [it._replace(headers=[(name, text or b"") for name, text in it.headers]) for it in outputs]))
 def test_what_is_packed_reads_as_what_it_was_and_leaves_as_the_same_bytes(outputs: list[Output]) -> None:
-    sheet = Writer(16)
-    packed = [written(output, sheet) for output in outputs]
+    first = Writer(16)
+    packed = [written(output, first) for output in outputs]
     assert [it.unpacked() for it in packed] == outputs
     assert [(it.key, it.value, it.headers, it.timestamp_ms) for it in packed] == [tuple(output)[2:] for output in outputs]
     again = Writer()
@@ -82,10 +82,10 @@ def test_what_is_packed_reads_as_what_it_was_and_leaves_as_the_same_bytes(output
     assert bytes(OutputBatch(1_000_000, packed, 0)._build()) == bytes(theirs(outputs, 0, 1_000_000)._build())
 
 
-def test_a_sheet_is_left_before_it_is_full_and_what_is_on_it_stays() -> None:
-    first = sheet()
+def test_an_arena_is_left_before_it_is_full_and_what_is_in_it_stays() -> None:
+    first = arena()
     kept = written(Output("t", 0, b"k", b"v", [], 1), first)
-    while sheet() is first:
+    while arena() is first:
         written(Output("t", 0, None, b"x" * 1000, [], 1), first)
     assert kept.value == b"v"
     assert "b'v'" in repr(kept)

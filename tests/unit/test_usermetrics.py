@@ -247,14 +247,20 @@ def test_a_filtered_counter_counts_in_every_window_and_for_ever() -> None:
     assert (user.lifetime()[240], user.lifetime()[241], user.ces("30d", at(40))) == (2, 1, 1.0)
 
 
-def test_a_portrait_reads_well() -> None:
+def early_buyer(amount: int) -> tuple[User, Rules]:
+    """Three mornings in a row, a search, and an order of `amount`; with the rules that tell of them."""
     mine = rules(msgspec.structs.replace(EARLY, value=Value(margin=0.25)), features=("search", "share"))
     user = fresh(mine)
     for day in (0.2, 1.2, 2.2):
         event(user, LOGIN, day)
         event(user, PAGE, day + 0.001)
     event(user, USED, 2.21, said=Properties(feature="search"))
-    event(user, ORDER, 2.215, 3995)
+    event(user, ORDER, 2.215, amount)
+    return user, mine
+
+
+def test_a_portrait_reads_well() -> None:
+    user, mine = early_buyer(3995)
     lines = dict(portrait(told(user, 2.215), mine))
     assert lines["Stage"] == "new"
     assert lines["Visits"] == "3 in 30 days, 1 of them active; 1.0 pages and 8 min each; 100 % bounced (0 % by GA4's rule), 3 logins"
@@ -266,13 +272,7 @@ def test_a_portrait_reads_well() -> None:
 
 
 def test_a_portrait_is_had_in_german_too() -> None:
-    mine = rules(msgspec.structs.replace(EARLY, value=Value(margin=0.25)), features=("search", "share"))
-    user = fresh(mine)
-    for day in (0.2, 1.2, 2.2):
-        event(user, LOGIN, day)
-        event(user, PAGE, day + 0.001)
-    event(user, USED, 2.21, said=Properties(feature="search"))
-    event(user, ORDER, 2.215, 123_456)
+    user, mine = early_buyer(123_456)
     lines = dict(portrait(told(user, 2.215), mine, "de"))
     assert lines["Phase"] == "neu"
     assert lines["Besuche"] == (
