@@ -19,6 +19,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from streams.shell.batches import LOST, LogRecords, RecordBatch
+from streams.shell.frames import QuickFetchRequest
 from streams.shell.ports import Bounds, Caught
 
 if TYPE_CHECKING:
@@ -233,6 +234,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
         ]
         for _, state in states:
             state.timestamp = 0
+        request.__class__ = QuickFetchRequest
         sent_ms = time.time_ns() // 1_000_000
         has_records = await fetch(assignment, node_id, request)
         for tp, state in states:

@@ -1,17 +1,16 @@
-"""Batches on their way to Kafka, and the outputs that are kept until they have arrived."""
+"""Outputs that are kept until Kafka has them, and the batches that they travel in."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import aiokafka.errors as kafka
 import msgspec
 
 from streams.core.record import Outgoing
+from streams.shell.producer import OutputBatch, Place
 
-__all__ = ["Batch", "Flight", "Kept", "Place", "Round", "by_place", "forget"]
-
-Place = tuple[str, int]
-"""Topic and partition."""
+__all__ = ["Flight", "Job", "Kept", "Queues", "by_place"]
 
 Kept = dict[Place, list[Outgoing]]
 """Outputs without an acknowledgement, in order."""
@@ -28,66 +27,113 @@ class Flight(msgspec.Struct):
     waiting: int = 0
 
 
-class Batch(msgspec.Struct):
-    """A batch that was encoded, and perhaps sent."""
+class Job:
+    """One publish: what it still keeps, and who waits for it. `refused_s` is since when a broker refuses some of it."""
 
-    place: Place
-    records: int
-    bytes: int
-    acked: bool = False
+    __slots__ = ("done", "kept", "refused_s")
+
+    def __init__(self, outputs: Sequence[Outgoing], done: "asyncio.Future[None]") -> None:
+        self.kept, self.done = by_place(outputs), done
+        self.refused_s: float | None = None
 
 
-class Round:
-    """The batches of one publish on one producer.
+class _Cut(NamedTuple):
+    """A batch, and whose outputs are in it."""
 
-    `over` is done when all are acknowledged, or one has failed, or the producer is given up. `failed` is the batch that met the error.
-    `heard_s` is when there was the last acknowledgement, by the clock of the event loop; the beginning before that.
+    job: Job
+    batch: OutputBatch
+
+
+class Queues:
+    """The jobs of each place, in order, and of its first one the batch that is on its way.
+
+    A batch is cut when it is about to leave, and stays as it is until it is acknowledged: so the broker knows a repeat from something new.
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.batches: list[Batch] = []
-        self.failed: Batch | None = None
-        self.acked = 0
-        self.over: asyncio.Future[None] = self._loop.create_future()
-        self.heard_s = self._loop.time()
-        self._sealed = False
+        self._jobs: dict[Place, deque[Job]] = {}
+        self._cut: dict[Place, _Cut] = {}
+        self._flying: set[Place] = set()
 
-    def add(self, batch: Batch, answer: "asyncio.Future[object]") -> None:
-        """`answer` will tell of `batch`."""
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._jobs)
 
-        def answered(answer: "asyncio.Future[object]") -> None:
-            error = kafka.Cancelled() if answer.cancelled() else answer.exception()
-            if error is None:
-                batch.acked = True
-                self.acked += 1
-                self.heard_s = self._loop.time()
-                self._look()
-            elif not self.over.done():
-                self.failed = batch
-                self.over.set_exception(error)
+    def add(self, job: Job) -> None:
+        """All that it keeps waits behind what is there."""
+        for place in job.kept:
+            queue = self._jobs.get(place)
+            if queue is None:
+                queue = self._jobs[place] = deque()
+            queue.append(job)
 
-        self.batches.append(batch)
-        answer.add_done_callback(answered)
+    def leave(self, job: Job) -> int:
+        """Nobody waits for it any more; returns how many outputs it has kept. What is on its way may still arrive."""
+        kept = sum(map(len, job.kept.values()))
+        for place in job.kept:
+            self._jobs[place].remove(job)
+            if not self._jobs[place]:
+                del self._jobs[place]
+        job.kept = {}
+        return kept
 
-    def seal(self) -> None:
-        """No batch will be added."""
-        self._sealed = True
-        self._look()
+    def ready(self) -> list[Place]:
+        """Places with something to send and nothing on its way. Those served longest ago come first."""
+        return [place for place in self._jobs if place not in self._flying]
 
-    def give_up(self, why: type[kafka.KafkaError] = kafka.ProducerClosed) -> None:
-        """The producer will not answer any more."""
-        if not self.over.done():
-            self.over.set_exception(why("no acknowledgement"))
+    def first(self, place: Place) -> Job | None:
+        """Whose turn it is there."""
+        queue = self._jobs.get(place)
+        return queue[0] if queue else None
 
-    def end(self) -> None:
-        """Nobody listens from now on."""
-        if not self.over.cancel():
-            self.over.exception()  # seen, as far as asyncio is concerned
+    def take(self, place: Place, limit_bytes: int) -> OutputBatch:
+        """What leaves there: the same batch as before, if there is one without an acknowledgement. Another one keeps to `limit_bytes`."""
+        self._flying.add(place)
+        queue = self._jobs[place] = self._jobs.pop(place)
+        cut = self._cut.get(place)
+        if cut is None:
+            job = queue[0]
+            cut = self._cut[place] = _Cut(job, OutputBatch(limit_bytes, job.kept[place], 0))
+        return cut.batch
 
-    def _look(self) -> None:
-        if self._sealed and self.acked == len(self.batches) and not self.over.done():
-            self.over.set_result(None)
+    def landed(self, place: Place) -> int:
+        """The batch is acknowledged: returns how many kept outputs that were. A job with nothing left is done."""
+        self._flying.discard(place)
+        job, batch = self._cut.pop(place)
+        kept = job.kept.get(place)
+        if kept is None:  # nobody waits for it
+            return 0
+        del kept[: batch.count]
+        if not kept:
+            del job.kept[place]
+            queue = self._jobs[place]
+            queue.popleft()
+            if not queue:
+                del self._jobs[place]
+            if not job.kept and not job.done.done():
+                job.done.set_result(None)
+        return batch.count
+
+    def missed(self, place: Place) -> bool:
+        """There was no acknowledgement: what was to leave leaves again. False for a batch for which nobody waits any more: it cannot."""
+        self._flying.discard(place)
+        cut = self._cut.get(place)
+        return cut is None or cut.job is self.first(place)
+
+    def recut(self, place: Place) -> OutputBatch:
+        """The batch did not arrive and never will: another one is cut out of what is kept. Returns the one that it was."""
+        return self._cut.pop(place).batch
+
+    def fail(self, error: BaseException) -> None:
+        """Everybody who waits is told."""
+        for job in {job for queue in self._jobs.values() for job in queue}:
+            if not job.done.done():
+                job.done.set_exception(error)
+
+    def recut_all(self) -> None:
+        """Nothing is on its way any more."""
+        self._cut.clear()
+        self._flying.clear()
 
 
 def by_place(outputs: Sequence[Outgoing]) -> Kept:
@@ -96,20 +142,3 @@ def by_place(outputs: Sequence[Outgoing]) -> Kept:
     for output in outputs:
         kept.setdefault((output.topic, output.partition), []).append(output)
     return kept
-
-
-def forget(kept: Kept, batches: Sequence[Batch]) -> int:
-    """Outputs that are acknowledged, with all before them at their place, are kept no longer; returns how many.
-
-    What lies behind a lost batch is sent again with it, so that the last copies are in order.
-    """
-    forgotten, stuck = 0, set()
-    for batch in batches:
-        if batch.acked and batch.place not in stuck:
-            del kept[batch.place][: batch.records]
-            forgotten += batch.records
-            if not kept[batch.place]:
-                del kept[batch.place]
-        else:
-            stuck.add(batch.place)
-    return forgotten

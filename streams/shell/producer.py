@@ -1,6 +1,6 @@
 """A Kafka producer that can be given up at once: aiokafka's `stop()` waits for deliveries, which a dead broker never lets happen.
 
-And its batches of outputs, which arrive encoded.
+And its batches of outputs, which arrive encoded, and leave in one request per broker.
 """
 
 import asyncio
@@ -10,19 +10,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import aiokafka.errors as kafka
 import google_crc32c
 import msgspec
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.core.record import Outgoing
 from streams.core.recordbatch import HEADER_BYTES, Encoded, encode
 from streams.errors import ConfigError
+from streams.shell.frames import QuickProduceRequest
 
-__all__ = ["OutputBatch", "Pace", "Producer", "new_producer"]
+__all__ = ["OutputBatch", "Pace", "Place", "Producer", "new_producer"]
+
+Place = tuple[str, int]
+"""Topic and partition."""
 
 #: How long a connection that is given up may take to close.
 _CLOSE_S: Final = 2.0
+#: Acknowledged by all replicas that are in sync.
+_ALL: Final = -1
 
 #: Header of a record batch (https://kafka.apache.org/documentation/#recordbatch): base offset, length of what follows, leader epoch, magic,
 #: CRC of what follows, attributes, last offset delta, first and newest timestamp, producer id, its epoch, base sequence, records.
@@ -33,66 +40,114 @@ _MAGIC: Final = 2
 _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = 17
 _UNCOMPRESSED: Final = 0
-#: Producer id, epoch and sequence of one who does not ask for idempotence.
-_NOBODY: Final = (-1, -1, 0)
+#: Producer id and epoch of one who does not ask for idempotence.
+_NOBODY: Final = (-1, -1)
+#: Sequence numbers have 31 bits, and begin again.
+_SEQUENCES: Final = 1 << 31
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How records travel, and for how long we put up with it.
 
     batch_bytes     most bytes of one batch; a broker takes 1,048,588 by default (message.max.bytes)
-    at_once         publishes under way at once: each has at most about four full batches (one per topic), and all that wait for one broker
-                    leave in one request, of which a broker takes 100 MiB (socket.request.max.bytes)
+    request_bytes   a request takes no further batch from here on; a broker takes 100 MiB (socket.request.max.bytes)
     linger_ms       how long the first record of a batch waits for more; lanes hand over whole steps, so 0
     request_s       a request without an answer is sent again after so long
-    patience_s      batches without an acknowledgement are taken back after so long, and given to a new producer
+    patience_s      a broker that has not answered for so long is looked for anew, by another producer
     refused_s       a broker may refuse for so long what it might accept later (a topic that it does not know yet) before we give up
     """
 
     batch_bytes: int = 1_000_000
-    at_once: int = 24
+    request_bytes: int = 32_000_000
     linger_ms: int = 0
     request_s: float = 10.0
     patience_s: float = 30.0
     refused_s: float = 60.0
 
 
-class OutputBatch(BatchBuilder):  # type: ignore[misc]
-    """A batch of outputs for `send_batch`: the same bytes as `append` makes, out of what is encoded already."""
+class OutputBatch:
+    """A batch of outputs, out of what is encoded already: the same bytes as aiokafka's builder makes. `count` records, `size` bytes."""
+
+    __slots__ = ("_encoded", "_sealed", "count", "size")
 
     def __init__(self, limit_bytes: int, outputs: Sequence[Outgoing], at: int) -> None:
         """The outputs from the place `at` on are in the batch, as many as fit. The first one always fits."""
-        super().__init__(limit_bytes, _UNCOMPRESSED)
         self._encoded: Encoded = encode(outputs, at, limit_bytes, time.time_ns() // 1_000_000)
-        self._relative_offset = self._encoded.count
-        self._sender, self._sealed = _NOBODY, False
-        self.close()
+        self.count, self.size = self._encoded.count, len(self._encoded.text)
+        self._sealed = False
 
-    def size(self) -> int:
-        """Bytes of the batch."""
-        return len(self._encoded.text)
-
-    def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
-        assert not self._sealed
-        self._sender = (producer_id, producer_epoch, base_sequence)
-
-    def _build(self) -> bytearray:
-        """The batch as it travels; asked for once, and for every attempt after that."""
+    def sealed(self, producer_id: int, epoch: int, sequence: int) -> bytearray:
+        """The batch as it travels. Who sends it is said the first time; after that it is the same batch again."""
         batch, text = self._encoded, self._encoded.text
         if not self._sealed:
+            sender = (producer_id, epoch, sequence)
             length, count = len(text) - _LENGTH_END, batch.count
-            _HEADER.pack_into(text, 0, 0, length, -1, _MAGIC, 0, 0, count - 1, batch.first_ms, batch.newest_ms, *self._sender, count)
+            _HEADER.pack_into(text, 0, 0, length, -1, _MAGIC, 0, 0, count - 1, batch.first_ms, batch.newest_ms, *sender, count)
             _CRC.pack_into(text, _CRC_AT, google_crc32c.value(bytes(memoryview(text)[_CRC_AT + _CRC.size :])))
             self._sealed = True
         return text
 
 
 class Producer(AIOKafkaProducer):  # type: ignore[misc]
-    """aiokafka's producer, with batches of any size and an end that does not wait."""
+    """aiokafka's producer: its connections, metadata and producer id. It ends without waiting.
+
+    The collector and replays send by its `send_batch`. A worker hands over whole requests: its lanes speak at once, many times a second,
+    and what aiokafka does for each batch (two futures, three queues) would cost more than the batch.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._sequences: dict[Place, int] = {}
 
     def batch(self, limit_bytes: int) -> BatchBuilder:
         """An empty batch for `send_batch`."""
         return BatchBuilder(limit_bytes, _UNCOMPRESSED)
+
+    def leader(self, place: Place) -> int | None:
+        """The broker that leads `place`; None when nobody does, or nobody knows."""
+        leader: int | None = self.client.cluster.leader_for_partition(TopicPartition(*place))
+        return None if leader == -1 else leader
+
+    async def look_up(self, places: Sequence[Place]) -> dict[Place, Exception]:
+        """Asks who leads `places`. Returns why of some of them it is not known still."""
+        for topic, _ in places:
+            self.client.add_topic(topic)
+        if not await self.client.force_metadata_update():
+            raise kafka.KafkaConnectionError("no broker can be reached")
+        cluster, missing = self.client.cluster, dict[Place, Exception]()
+        for place in places:
+            if self.leader(place) is None:
+                topic, partition = place
+                if topic in cluster.unauthorized_topics:
+                    missing[place] = kafka.TopicAuthorizationFailedError(topic)
+                elif partition not in (cluster.partitions_for_topic(topic) or ()):
+                    missing[place] = kafka.UnknownTopicOrPartitionError()
+                else:
+                    missing[place] = kafka.LeaderNotAvailableError()
+        return missing
+
+    async def produce(self, leader: int, batches: Mapping[Place, OutputBatch]) -> dict[Place, Exception]:
+        """One request. Returns which batches the broker did not take, and why; the others are acknowledged.
+
+        One request per place at a time: sequence numbers count on it. Raises `KafkaError` or `OSError` when no answer came.
+        """
+        known, sequences = self._txn_manager, self._sequences
+        ident, epoch = _NOBODY if known is None else (known.producer_id, known.producer_epoch)
+        topics: dict[str, list[tuple[int, bytearray]]] = {}
+        for place, batch in batches.items():
+            sequence = 0 if known is None else sequences.get(place, 0)
+            topics.setdefault(place[0], []).append((place[1], batch.sealed(ident, epoch, sequence)))
+        request = QuickProduceRequest(None, _ALL, self._request_timeout_ms, list(topics.items()))
+        response = await self.client.send(leader, request)
+        codes = {(topic, answer[0]): answer[1] for topic, answers in response.topics for answer in answers}
+        refused: dict[Place, Exception] = {}
+        for place, batch in batches.items():
+            error = kafka.for_code(codes.get(place, kafka.UnknownError.errno))
+            if error is kafka.NoError or error is kafka.DuplicateSequenceNumber:  # it is there, from an attempt before
+                sequences[place] = (sequences.get(place, 0) + batch.count) % _SEQUENCES
+            else:
+                refused[place] = error()
+        return refused
 
     async def abandon(self) -> None:
         """Nothing is sent any more and no connection is left; what was not acknowledged stays so, for ever."""

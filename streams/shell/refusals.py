@@ -12,7 +12,7 @@ from aiokafka.conn import create_conn
 
 from streams.errors import ConfigError
 
-__all__ = ["FINAL", "GREETING_S", "TOO_LARGE", "may_heal", "require_welcome", "turned_away", "words"]
+__all__ = ["FINAL", "GREETING_S", "STALE", "TOO_LARGE", "may_heal", "require_welcome", "turned_away", "words"]
 
 #: A broker that says this would say it again.
 FINAL: Final = (
@@ -32,7 +32,7 @@ FINAL: Final = (
 TOO_LARGE: Final = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError)
 
 #: The broker has lost track of our producer: a new one is all it takes.
-_STALE: Final = (
+STALE: Final = (
     kafka.DuplicateSequenceNumber,
     kafka.InvalidProducerEpoch,
     kafka.InvalidProducerIdMapping,
@@ -55,13 +55,13 @@ def may_heal(error: Exception) -> bool:
     """
     if isinstance(error, kafka.UnknownTopicOrPartitionError):
         return False
-    return bool(getattr(error, "retriable", False)) or isinstance(error, (*_OUTAGES, *_STALE, *TOO_LARGE))
+    return bool(getattr(error, "retriable", False)) or isinstance(error, (*_OUTAGES, *STALE, *TOO_LARGE))
 
 
 def words(error: Exception) -> str:
     """One line for a log. Its first word is the kind of trouble; silence is one kind, whoever noticed it."""
     name, text = type(error).__name__, str(error)
-    if isinstance(error, kafka.KafkaTimeoutError | kafka.ProducerClosed):
+    if isinstance(error, kafka.KafkaTimeoutError | kafka.ProducerClosed | kafka.RequestTimedOutError):
         return "no acknowledgement"
     if not text or text.startswith("[Error"):  # "[Error 3] UnknownTopicOrPartitionError"
         return name

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from streams.core.record import Output
 from streams.errors import StreamsError
 from streams.shell.flight import by_place
-from streams.shell.producer import Pace
+from streams.shell.producer import OutputBatch, Pace
 from streams.shell.publish import KafkaPublisher
 from tests.stack import Kafka, Topics
 
@@ -85,23 +85,24 @@ async def many_lanes(broker: Kafka, topic: str, records: int) -> None:
     await publisher.close()
 
 
-async def encode(broker: Kafka, topic: str, records: int) -> None:
-    publisher = KafkaPublisher(broker.bootstrap, fatal=fail)
+async def encode(topic: str, records: int) -> None:
     step = step_of(topic, 0, records)
 
     async def build() -> None:
-        for place, outputs in by_place(step).items():
-            for builder in publisher._batches(place, outputs):
-                builder._build()
+        for outputs in by_place(step).values():
+            at = 0
+            while at < len(outputs):
+                batch = OutputBatch(Pace().batch_bytes, outputs, at)
+                batch.sealed(1, 0, at)
+                at += batch.count
 
     await measure("encode", records, max(2, min(100, 20_000 // records)), build)
-    await publisher.close()
 
 
 async def bench(broker: Kafka, sizes: list[int]) -> None:
     [topic] = await Topics(broker.bootstrap).create("scores", partitions=LANES)
     for records in sizes:
-        await encode(broker, topic, records)
+        await encode(topic, records)
         await one_lane(broker, topic, records, True)
         await one_lane(broker, topic, records, False)
         await many_lanes(broker, topic, records)

@@ -130,11 +130,11 @@ async def test_lanes_that_speak_at_once_keep_their_own_order(
         assert list(first_said) == [f"{name}-{n}" for n in range(500)]
 
 
-async def test_more_lanes_than_may_publish_at_once_take_turns(
+async def test_lanes_that_say_more_than_a_request_takes_take_turns(
     kafka: Kafka, topics: Topics, open_publisher: Callable[..., KafkaPublisher]
 ) -> None:
     [scores] = await topics.create("scores", partitions=9)
-    publisher = open_publisher(kafka.bootstrap, pace=Pace(at_once=2))
+    publisher = open_publisher(kafka.bootstrap, pace=Pace(request_bytes=500))
     await asyncio.gather(*(publisher.publish(numbered(scores, partition, range(10))) for partition in range(9)))
     logs = await read_logs(kafka.bootstrap, [scores])
     assert all(keys(logs[scores, partition]) == [f"a-{n}" for n in range(10)] for partition in range(9))
