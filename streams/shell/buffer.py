@@ -88,7 +88,7 @@ class Buffer:
         it, a caught-up one by
         the moment at which a fetch that found nothing more was *sent*, less a grace for clocks that differ.
         """
-        return min(self._topic_time_ms(topic, taken, grace_ms) for topic in self._topics)
+        return min([self._topic_time_ms(topic, taken, grace_ms) for topic in self._topics])
 
     def advance(self, spans: Spans) -> None:
         """`spans` are saved: their records leave."""

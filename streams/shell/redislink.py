@@ -170,20 +170,27 @@ class RedisLink:
         us in.
         """
         packed = request.packed()
-        pauses = Pauses()
-        me, served = object(), True
+        try:
+            return await self._ask(request.script, packed)
+        except _NotNow as reason:
+            return await self._persist(request, packed, str(reason))
+
+    async def _persist(self, request: Request, packed: bytes, reason: str) -> Any:
+        """The reply of a script that could not run at first, for this reason."""
+        pauses, served = Pauses(), True
+        self._trouble.wait(request, reason)
         try:
             while True:
+                await pauses.pause()
                 try:
                     return await self._ask(request.script, packed)
-                except _NotNow as reason:
-                    self._trouble.wait(me, str(reason))
-                await pauses.pause()
+                except _NotNow as again:
+                    self._trouble.wait(request, str(again))
         except asyncio.CancelledError:
             served = False
             raise
         finally:
-            self._trouble.over(me, served=served)
+            self._trouble.over(request, served=served)
 
     async def close(self) -> None:
         """No connection is left."""
