@@ -16,9 +16,6 @@ import pytest
 OVERRIDDEN = {
     "aiokafka.consumer.fetcher:PartitionRecords.__iter__": "633c27d0e7e8f5e9",
     "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": "71ef61a2eb1ccf56",
-    "aiokafka.producer.message_accumulator:BatchBuilder._build": "3f8a4a2b6f7bd91a",
-    "aiokafka.producer.message_accumulator:BatchBuilder._set_producer_state": "dfe5c36da223f50d",
-    "aiokafka.producer.message_accumulator:BatchBuilder.size": "9cdf7901b3291f32",
     "faust.app.base:App._create_directories": "186705cc5f7b1ee5",
     "faust.app.base:App.on_stop": "e1ddb65966606f01",
     "faust.tables.base:Collection.on_start": "faf8eda401865cd3",
@@ -76,11 +73,22 @@ RELIED_ON = {
     "aiokafka.consumer.fetcher:Fetcher.seek_to": "d47bf46cb6c0b7de",
     "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": "9e73d34e16ff14cc",
     "aiokafka.consumer.subscription_state:TopicPartitionState": "76caca15660734e8",
-    # A batch of ours: who sends it is said before it is built, once; it is asked for again for another attempt.
-    "aiokafka.producer.message_accumulator:BatchBuilder.__init__": "547f743a64ebb65a",
-    "aiokafka.producer.message_accumulator:BatchBuilder.record_count": "cdab2980979d5d51",
-    "aiokafka.producer.message_accumulator:MessageBatch.get_data_buffer": "5bd8d06907ea9487",
-    "aiokafka.producer.message_accumulator:MessageBatch.set_producer_state": "65c3392458c100d4",
+    # The producer whose connections and id we use: its sender has the id when it has started, and rests while nobody appends.
+    "aiokafka.producer.producer:AIOKafkaProducer.start": "c229340520138b3a",
+    "aiokafka.producer.sender:Sender.start": "6ccd14186f76db42",
+    "aiokafka.producer.sender:Sender._sender_routine": "35018a9f0c28b3b4",
+    "aiokafka.client:AIOKafkaClient.send": "11ceb9108b16544a",
+    "aiokafka.client:AIOKafkaClient.add_topic": "f9e170d1350b24b9",
+    "aiokafka.client:AIOKafkaClient.force_metadata_update": "db4c0f4588bb340d",
+    "aiokafka.cluster:ClusterMetadata.leader_for_partition": "f2337538636d39c3",
+    # Requests of ours: a version is agreed on, then `build` makes it; it is encoded once, and the connection asks it how to read the answer.
+    "aiokafka.protocol.api:Request.prepare": "40e76f24ecd32b82",
+    "aiokafka.protocol.api:RequestStruct": "4b7b82b980de15c1",
+    "aiokafka.protocol.struct:Struct": "e339bba969a4d104",
+    "aiokafka.protocol.fetch:FetchRequest": "0e30010d109dcffb",
+    "aiokafka.protocol.produce:ProduceRequest": "bafee537157029f1",
+    "aiokafka.conn:AIOKafkaConnection.send": "57f6399643020568",
+    "aiokafka.conn:AIOKafkaConnection._handle_frame": "6d7c956b1806cf75",
     # The group: partitions are revoked before others get them; a static member does not leave.
     "aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group": "6636dd76c01c32fd",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._on_join_complete": "61b81a92bb83c73e",
