@@ -88,8 +88,22 @@ async def turned_away(addresses: Sequence[str], client: Mapping[str, Any]) -> st
         except ssl.SSLError as error:
             why = f"TLS: {error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason or error}"
         except (kafka.KafkaError, OSError, TimeoutError):
-            continue
+            if client.get("ssl_context") is None and await _speaks_tls(host.strip("[]"), int(port)):
+                why = "it speaks TLS, which security_protocol does not say"
     return why
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    """Whether who listens there greets in TLS, whoever it is: a broker that expects it says nothing at all to those who do not."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    try:
+        async with asyncio.timeout(GREETING_S):
+            _, writer = await asyncio.open_connection(host, port, ssl=anybody)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def require_welcome(addresses: Sequence[str], client: Mapping[str, Any]) -> None:

@@ -81,7 +81,7 @@ RELIED_ON = {
     "aiokafka.client:AIOKafkaClient.add_topic": "f9e170d1350b24b9",
     "aiokafka.client:AIOKafkaClient.force_metadata_update": "db4c0f4588bb340d",
     "aiokafka.cluster:ClusterMetadata.leader_for_partition": "f2337538636d39c3",
-    # Requests of ours: a version is agreed on, then `build` makes it; it is encoded once, and the connection asks it how to read the answer.
+    # Requests of ours: a version is agreed on, `build` makes it, it is encoded once, and says how its answer is read.
     "aiokafka.protocol.api:Request.prepare": "40e76f24ecd32b82",
     "aiokafka.protocol.api:RequestStruct": "4b7b82b980de15c1",
     "aiokafka.protocol.struct:Struct": "e339bba969a4d104",
