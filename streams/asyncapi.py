@@ -8,7 +8,7 @@ import msgspec
 from streams import __version__
 from streams.core.account_record import AccountRecord
 from streams.core.alert import AlertRecord
-from streams.core.errands import Alias, Link, Merge
+from streams.core.errands import Alias, Claim, Link, Merge, Share
 from streams.core.kinship import IdentityRecord
 from streams.core.metric_record import MetricRecord
 from streams.core.record import FATES, Apart, Plan
@@ -68,11 +68,11 @@ class _Kind(NamedTuple):
 def _kinds() -> tuple[_Kind, ...]:
     from streams.serve.audit import AuditRecord  # only where the extra `serve` is, which writes it
 
-    raw = "the raw user or anonymous id"
+    raw, errands = "the raw user or anonymous id", (Link, Alias, Claim, Share, Merge)
     return (
         _Kind("clickstream", "receive", raw, (EventRecord,), "What users do."),
         _Kind("campaigns", "receive", raw, (EventRecord,), "What campaigns do to users."),
-        _Kind("rerouted", "receive", "as it came", (EventRecord, Link, Alias, Merge), "Events for another partition, and errands."),
+        _Kind("rerouted", "receive", "as it came", (EventRecord, *errands), "Events for another partition, and errands."),
         _Kind("scores", "send", "the user key", (ScoreRecord,), "The newest score of each user. No value: the user is forgotten."),
         _Kind("accounts", "send", "the account's id", (AccountRecord,), "The newest roll-up of each account. No value: it is forgotten."),
         _Kind("alerts", "send", "the user key, or the series", (AlertRecord, SiteAlertRecord), "What somebody should act upon."),

@@ -91,7 +91,10 @@ class Flow:
 
     def _naming(self, says: Sequence[Decoded]) -> frozenset[str]:
         """The users whom an event gives another name."""
-        return frozenset([what.user for what in says if isinstance(what, Event) and what.linked]) if self._decoder.linked else frozenset()
+        if not self._decoder.linked:
+            return frozenset()
+        events = [what.event if isinstance(what, Forwarded) else what for what in says]
+        return frozenset([event.user for event in events if isinstance(event, Event) and event.linked])
 
     def _judge(self, records: Sequence[Record], says: list[Decoded]) -> dict[int, Misfit]:
         """Holds events against the tracking plan: those that it sets aside are refused in `says`, those that it marks are answered."""

@@ -31,6 +31,7 @@ from streams.core.rules import DAY_MS
 
 __all__ = [
     "Alias",
+    "Claim",
     "Errand",
     "Forwarded",
     "Gone",
@@ -38,6 +39,7 @@ __all__ = [
     "Link",
     "Merge",
     "Over",
+    "Share",
     "Told",
     "cause_of",
     "day_over",
@@ -80,11 +82,35 @@ class Link(Errand, frozen=True, tag="link"):
     target: str
 
 
-class Merge(Errand, frozen=True, tag="merge"):
-    """The known `user` gets the state of `source`, which has none any more."""
+class Claim(Errand, frozen=True, tag="claim"):
+    """`target` has given the name `other`, which is somebody else's already: are both one person? `user` is asked where its row leads
+    (`streams.core.ways`).
+
+    passed   users asked before on this way
+    met      the owner's way, once it has been walked
+    """
+
+    target: str
+    other: str
+    passed: tuple[str, ...] = ()
+    met: tuple[str, ...] = ()
+
+
+class Share(Errand, frozen=True, tag="share"):
+    """The anonymous `user` belongs to several people: `target` is the second one."""
+
+    target: str
+
+
+class Merge(Errand, frozen=True, tag="merge", omit_defaults=True):
+    """The known `user` gets the state of `source`, which has none any more.
+
+    passed   users whose rows have sent it on, `source` the first of them; empty before there was any
+    """
 
     source: str
     state: bytes
+    passed: tuple[str, ...] = ()
 
 
 class Told(Errand, frozen=True, tag="told"):
@@ -123,7 +149,7 @@ class Over(Errand, frozen=True, tag="over"):
 
 
 class Forwarded(NamedTuple):
-    """An event of an anonymous id that has been merged into a known user: `event` names the known one."""
+    """An event of an id that has been merged into a known user: `event` names that one."""
 
     event: Event
 
@@ -136,7 +162,7 @@ class Forwarded(NamedTuple):
         return home_partition(self.event.raw_id, partitions)
 
 
-_Kind = Alias | Link | Merge | Told | Left | Gone | Over
+_Kind = Alias | Link | Claim | Share | Merge | Told | Left | Gone | Over
 #: How each kind is called in headers: as in its JSON.
 _NAMES: Final[dict[type[Errand], str]] = {kind: kind.__struct_config__.tag for kind in get_args(_Kind)}
 _KINDS: Final = {name.encode(): kind for kind, name in _NAMES.items()}

@@ -1,4 +1,4 @@
-"""The row of an anonymous id whose state is another user's by now: it says whose, for as long as events of the id may come.
+"""The row of an id whose state is another user's by now: it says whose, for as long as events of the id may come.
 
 Such a row begins with a byte that no state begins with, so that whoever takes it for one is refused.
 """
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from streams.core.rules import DAY_MS
 
-__all__ = ["KEEP_MS", "MARK", "Moved", "is_moved"]
+__all__ = ["KEEP_MS", "MARK", "Moved", "is_moved", "leads_to"]
 
 #: Cookies last 400 days at the most, in the browsers that limit them, and every source topic is kept for less.
 KEEP_MS: Final = 400 * DAY_MS
@@ -44,3 +44,8 @@ class Moved(NamedTuple):
 def is_moved(row: bytes | None) -> bool:
     """Whether a row of the users says where its state has gone."""
     return row is not None and row[0] == MARK
+
+
+def leads_to(row: bytes | None) -> str | None:
+    """The user who has the state that was in this row; None where the row is a state, or none is there."""
+    return Moved.decode(row).user if row is not None and row[0] == MARK else None

@@ -89,6 +89,7 @@ class Limits(Frozen, frozen=True):
     clock_correction_ms: int = DAY_MS
     amount_minor: int = 1_000_000_000  # ten million in major units; a sum of 2**31 panes would need months of it
     reroute_hops: int = 3
+    allow_alias: bool = False  # two known users are two people, unless whoever sends aliases can be trusted with it
     blocked_ids: tuple[str, ...] = (
         "",
         "0",

@@ -262,6 +262,7 @@ class State:
         self.profile.merge(other.profile, orders, later)
         self.aggregates.merge(other.aggregates)
         self.slots.merge(other.slots)
+        self.ties.merge(other.ties)
         rhythm.merge(theirs, days)
 
     def _unite_sessions(self, other: "State") -> None:

@@ -15,6 +15,8 @@ cdef class Ties:
     cpdef void clear(self)
     @cython.locals(i=cython.Py_ssize_t)
     cpdef int take_in(self, unsigned long long ident, long long at_ms) except -2
+    @cython.locals(i=cython.Py_ssize_t)
+    cpdef void merge(self, Ties other)
     cpdef void share(self, long long at_ms)
     cpdef int head(self) noexcept
     cpdef Py_ssize_t size(self) noexcept

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False, wraparound=False
-"""The other names of one user: which anonymous ids a known user has taken in, and whether an anonymous one is shared by several people."""
+"""The other names of one user: which ids a known user has taken in, and whether an anonymous one is shared by several people."""
 
 from array import array
 from typing import Final
@@ -16,7 +16,7 @@ SIZE_MAX: Final = 1 + IDS_MAX
 class Ties:
     """`clear` or `read` begins another user.
 
-    count      anonymous ids taken in
+    count      ids taken in
     shared     whether this anonymous id has been linked to more than one known user: then it stays itself
     since_ms   when the first id was taken in, or when it was known that this one is shared; -1 before
     """
@@ -36,7 +36,7 @@ class Ties:
         self.since_ms = -1
 
     def take_in(self, ident: int, at_ms: int) -> int:
-        """The anonymous id (a hash) is this user's: 1. 0 when it was already, -1 when there is no room for another one."""
+        """The id (a hash) is this user's: 1. 0 when it was already, -1 when there is no room for another one."""
         for i in range(self.count):
             if self._ids[i] == ident:
                 return 0
@@ -47,6 +47,14 @@ class Ties:
         if self.since_ms < 0:
             self.since_ms = at_ms
         return 1
+
+    def merge(self, other: "Ties") -> None:
+        """The ids that the same person has taken in under another name are this user's, as far as there is room."""
+        for i in range(other.count):
+            if self.take_in(other._ids[i], other.since_ms) < 0:
+                break
+        if 0 <= other.since_ms < self.since_ms:
+            self.since_ms = other.since_ms
 
     def share(self, at_ms: int) -> None:
         """More than one known user has been seen under this anonymous id."""

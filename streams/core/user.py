@@ -301,7 +301,7 @@ class User(State):
     # -- other ids of the same person ---------------------------------------------------------------------------------
 
     def take_in(self, ident: int, at_ms: int) -> int:
-        """An anonymous id (a hash) is this user's: 1. 0 when that was known, -1 when the user has too many."""
+        """An id (a hash) is this user's: 1. 0 when that was known, -1 when the user has too many."""
         if self._free() < self._event_words:
             self._make_room()
         return self.ties.take_in(ident, at_ms)

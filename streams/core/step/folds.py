@@ -2,7 +2,7 @@
 """The fourth layer of a step: events are folded into users, and silence turns them."""
 
 from streams.core.alert import RULES
-from streams.core.identity import home_partition
+from streams.core.identity import ANONYMOUS, home_partition
 from streams.core.learning import learned_from
 from streams.core.moved import KEEP_MS, MARK, Moved
 from streams.core.parameters import forecast
@@ -12,6 +12,7 @@ from streams.core.step.members import Members
 from streams.core.step.routes import Item
 from streams.core.telling import acts_of
 from streams.core.user import Turn
+from streams.core.ways import RENAMES_MAX
 from streams.errors import StreamsError
 
 __all__ = ["Folds"]
@@ -111,8 +112,9 @@ class Folds(Members):
         assert row is not None
         moved = Moved.decode(row)
         home = home_partition(moved.user, self.rules.partitions)
+        renames = 0 if key.startswith(ANONYMOUS) else RENAMES_MAX
         for record, _ in items:
-            self._reroute(record, home, moved.user)
+            self._reroute(record, home, moved.user, renames)
         now_ms = max(self.plan.now_ms, self.plan.time_ms)
         used = moved.used(now_ms)
         if used is not moved:

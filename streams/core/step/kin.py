@@ -1,19 +1,22 @@
 # cython: language_level=3, annotation_typing=False
 """The fifth layer of a step: ids of one person become one user (docs/identity.md), and other errands between partitions are done."""
 
+import msgspec
+
 from streams.core.activity import ORDERED
 from streams.core.alert import RULES
 from streams.core.deadletter import origin_of
-from streams.core.errands import Alias, Errand, Link, Merge, Over, Told
+from streams.core.errands import Alias, Claim, Errand, Link, Merge, Over, Share, Told
 from streams.core.headers import STREAMS_CLOCK, header
 from streams.core.identity import ANONYMOUS, hash_of_id
 from streams.core.kinship import Moving, moving
-from streams.core.moved import KEEP_MS, Moved, is_moved
+from streams.core.moved import KEEP_MS, Moved, leads_to
 from streams.core.record import NEVER_MS, Coordinates, Event, Fate, Record
 from streams.core.step.folds import Folds
 from streams.core.step.routes import Item, Task
 from streams.core.step.says import EVENT_TURNS
 from streams.core.telling import acts_of_merge
+from streams.core.ways import asked_on, onward
 
 __all__ = ["Kin"]
 
@@ -44,6 +47,8 @@ class Kin(Folds):
     def _name_known(self, record: Record, event: Event) -> None:
         """The loaded user, a known one, has been given another name: its partition hears of it, once."""
         user, other, because = self.user, event.linked, "/".join(origin_of(record))
+        if other == user.key:  # a name that was given up names the user that it leads to
+            return
         news = user.take_in(hash_of_id(other.removeprefix(ANONYMOUS)), event.at_ms)
         if news < 0:
             self._tell("refused", user.key, other, record, event.at_ms, because, reason="limit")
@@ -60,6 +65,10 @@ class Kin(Folds):
             self._alias(record, errand)
         elif isinstance(errand, Merge):
             self._merge(record, errand)
+        elif isinstance(errand, Claim):
+            self._judge(record, errand)
+        elif isinstance(errand, Share):
+            self._share(record, errand)
         elif isinstance(errand, Told):
             self._hear(errand.sender, errand.over)
             self.desk.take(errand.act, Coordinates(record.topic, record.partition, record.offset))
@@ -78,41 +87,90 @@ class Kin(Folds):
         return self.user.due_ms > bound_ms or self.entry_ms > bound_ms or self._turn(bound_ms)
 
     def _alias(self, record: Record, errand: Alias) -> None:
-        """Who is known by the name already is another user, and two known users are never made one; else it was an anonymous id."""
-        if self._load(errand.user, record, errand):
-            self._keep(errand.user)
-            self._tell("refused", errand.target, errand.user, record, errand.at_ms, errand.because, reason="two_known_users")
-        else:
-            self._ask(Link(ANONYMOUS + errand.user, errand.at_ms, errand.because, errand.target), record)
+        """Who is known by the name already is another user, and becomes one with the target only where that is allowed. If nobody is, it
+        was an anonymous id, or, where two users may become one, somebody who is still to come."""
+        key, allowed = errand.user, self.rules.limits.allow_alias
+        owner = leads_to(self._row(key))
+        if owner is not None:
+            self._dispute(record, errand, owner)
+            return
+        there = self._load(key, record, errand)
+        if there and not allowed:
+            self._keep(key)
+            self._refuse(record, errand, key)
+            return
+        if not there:
+            self._ask(Link(ANONYMOUS + key, errand.at_ms, errand.because, errand.target), record)
+        if allowed:
+            self._move(record, errand, there)
 
     def _link(self, record: Record, errand: Link) -> None:
         """The anonymous id is the known user's from now on: its state is on the way there, and its events follow."""
-        key, target, at_ms = errand.user, errand.target, errand.at_ms
-        row = self._row(key)
-        if row is not None and is_moved(row):
-            if Moved.decode(row).user != target:
-                self.user.load(key, None)
-                self.entry_ms = NEVER_MS
-                self._share(record, errand)
+        key = errand.user
+        owner = leads_to(self._row(key))
+        if owner is not None:
+            self._dispute(record, errand, owner)
             return
         there = self._load(key, record, errand)
         if there and self.user.ties.shared:
             self._keep(key)
-            self._tell("refused", target, key, record, at_ms, errand.because, reason="shared")
+            self._tell("refused", errand.target, key, record, errand.at_ms, errand.because, reason="shared")
             return
+        self._move(record, errand, there)
+
+    def _move(self, record: Record, errand: Link | Alias, there: bool) -> None:
+        """The loaded user is the target from now on. there: it has a state."""
+        key, at_ms = errand.user, errand.at_ms
         moved = self._ship(record, errand) if there else None
         now_ms = max(self.plan.now_ms, self.plan.time_ms)
-        self.users[key], self.due[key] = Moved(target, at_ms, now_ms).encode(), now_ms + KEEP_MS
-        self._tell("linked", target, key, record, at_ms, errand.because, moved=moved)
+        self.users[key], self.due[key] = Moved(errand.target, at_ms, now_ms).encode(), now_ms + KEEP_MS
+        self._tell("linked", errand.target, key, record, at_ms, errand.because, moved=moved)
 
-    def _share(self, record: Record, errand: Link) -> None:
+    def _dispute(self, record: Record, errand: Link | Alias, owner: str) -> None:
+        """The id is somebody's already. Another user than the target may be the same person, where two users may be one."""
+        if owner == errand.target:
+            return
+        if self.rules.limits.allow_alias:
+            self._ask(Claim(owner, errand.at_ms, errand.because, errand.target, errand.user), record)
+        elif isinstance(errand, Link):
+            self._share(record, errand)
+        else:
+            self._refuse(record, errand, errand.user)
+
+    def _judge(self, record: Record, errand: Claim) -> None:
+        """Whether two users who have given the same name are one person: asked on, or known here."""
+        answer = asked_on(errand, leads_to(self._row(errand.user)))
+        if isinstance(answer, Claim):
+            self._ask(answer, record)
+        elif not answer:
+            if errand.other.startswith(ANONYMOUS):
+                self._ask(Share(errand.other, errand.at_ms, errand.because, errand.target), record)
+            else:
+                self._refuse(record, errand, errand.other)
+
+    def _refuse(self, record: Record, errand: Alias | Claim, other: str) -> None:
+        """`other` stays whose it is."""
+        self._tell("refused", errand.target, other, record, errand.at_ms, errand.because, reason="two_known_users")
+
+    def _share(self, record: Record, errand: Link | Share) -> None:
         """Another known user has been seen under an id that was merged: from now on its anonymous events are nobody's but its own."""
+        key = errand.user
+        if leads_to(self._row(key)) is not None:
+            self._begin(key)
+        elif self._load(key, record, errand) and self.user.ties.shared:
+            self._keep(key)
+            self._tell("refused", errand.target, key, record, errand.at_ms, errand.because, reason="shared")
+            return
         self.user.share(errand.at_ms)
-        self.due[errand.user] = None
-        self._keep(errand.user)
-        self._tell("shared", errand.target, errand.user, record, errand.at_ms, errand.because)
+        self._keep(key)
+        self._tell("shared", errand.target, key, record, errand.at_ms, errand.because)
 
-    def _ship(self, record: Record, errand: Link) -> Moving:
+    def _begin(self, key: str) -> None:
+        """A new user is loaded, in place of a row that has led elsewhere."""
+        self.user.load(key, None)
+        self.entry_ms, self.due[key] = NEVER_MS, None
+
+    def _ship(self, record: Record, errand: Link | Alias) -> Moving:
         """The loaded state leaves for the known user. What was told of its id ends: alerts are resolved, the score has a tombstone."""
         user, moved = self.user, moving(self.user)
         for number, turn in enumerate(EVENT_TURNS):
@@ -126,9 +184,15 @@ class Kin(Folds):
         return moved
 
     def _merge(self, record: Record, errand: Merge) -> None:
-        """The known user has what was shipped: the score is right the second after the login."""
-        user, shipped = self.user, self.shipped
-        self._load(errand.user, record, errand)
+        """The known user has what was shipped: the score is right the second after the login. Who is another one by now sends it on."""
+        user, shipped, here = self.user, self.shipped, leads_to(self._row(errand.user))
+        if here is None:
+            self._load(errand.user, record, errand)
+        elif on := onward(errand.user, here, errand.passed or (errand.source,)):
+            self._ask(msgspec.structs.replace(errand, user=on[0], passed=on[1]), record)
+            return
+        else:
+            self._begin(errand.user)
         shipped.take(errand.source, errand.state)
         moved = moving(shipped)
         days, orders = user.days_with(shipped), set(user.activity.days(ORDERED)) & set(shipped.activity.days(ORDERED))

@@ -22,7 +22,7 @@ class Members(Routes):
         """The accounts concerned hear of what the loaded user has to tell because of the record."""
         for act in acts:
             row, horizon = row_of(act.account), self._horizon()
-            kind = Gone if act.user != self.user.key else Told if act.now is not None else Left
+            kind = Told if act.now is not None else Gone if act.cause == "merged" else Left
             errand = kind(row, act.at_ms, "/".join(origin_of(record)), self.partition, horizon.over, act)
             self._ask(errand, record)
             self._see(horizon.telling(errand.home(self.rules.partitions)))

@@ -81,8 +81,9 @@ class Routes(Says):
         """Whether this sending was accepted before, whoever repeats it."""
         return already_sent(record, self.guards)
 
-    def _reroute(self, record: Record, home: int, user: str = "") -> None:
-        if hops_of(record) >= self.rules.limits.reroute_hops:
+    def _reroute(self, record: Record, home: int, user: str = "", renames: int = 0) -> None:
+        """The record is sent on, as one of `user` where that is given; `renames`: so much more often than partitions alone need."""
+        if hops_of(record) >= self.rules.limits.reroute_hops + renames:
             self._reject(record, Rejected("limit", f"$headers.{REROUTE_FROM}"), "route")
             return
         self._apart(record, Fate.REROUTED)
