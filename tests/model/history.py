@@ -7,7 +7,7 @@ import msgspec
 from streams.core.account import ROW
 from streams.core.envelope import rfc3339
 from streams.core.headers import REROUTE_ERRAND
-from streams.core.rules import Alerts, Catalogue, Churn, Drop, Emit, EventType, Learning, Rules, Scoring
+from streams.core.rules import Alerts, Catalogue, Churn, Drop, Emit, EventType, Learning, Limits, Rules, Scoring
 from tests.model.world import START_MS, Variant, World, WorldLane, home
 
 USERS = ("ann", "bob", "cem", "dan", "eve")
@@ -22,19 +22,20 @@ SILENCE_TICKS = 100
 
 class Sent(NamedTuple):
     """One event as its client meant it: counted once, however often it is resent. `device`: the anonymous id; with a user beside it, the
-    user logs in there."""
+    user logs in there. `previous`: another user whom this one says to be."""
 
     message_id: str
     user: str
     tick: int
     device: str = ""
+    previous: str = ""
 
     @property
     def raw_id(self) -> str:
         return self.user or self.device
 
 
-def model_rules(partitions: int, group_from: int = 0) -> Rules:
+def model_rules(partitions: int, group_from: int = 0, *, allow_alias: bool = False) -> Rules:
     """Rules under which days of silence matter: a user seen twice is worth an alert after about a week."""
     return Rules(
         version="model",
@@ -45,9 +46,11 @@ def model_rules(partitions: int, group_from: int = 0) -> Rules:
                 EventType(id=10, name="view", weight=1.0),
                 EventType(id=11, name="order", weight=3.0),
                 EventType(id=12, name="identify"),
+                EventType(id=13, name="alias"),
                 GROUP,
             )
         ),
+        limits=Limits(allow_alias=allow_alias),
         scoring=Scoring(half_life_days=4.0, a_ref=2.0),
         churn=Churn(horizon_days=3.0, m0_days=3.0, theta_on=0.8, theta_off=0.7, min_active_days=1, engaged_gap_days=40.0, rearm_days=0.5),
         drop=Drop(h_on=1.2, h_off=0.9, min_active_days=2, rearm_days=0.5),
@@ -75,7 +78,9 @@ class History:
 
     def __init__(self, seed: int, variant: Variant) -> None:
         self.seed = seed
-        self.world = World(seed, model_rules(2 + seed % 2, group_from=1 if seed % 5 == 4 else 0), variant)
+        #: In half of the histories two known users may become one.
+        rules = model_rules(2 + seed % 2, group_from=1 if seed % 5 == 4 else 0, allow_alias=seed % 4 >= 2)
+        self.world = World(seed, rules, variant)
         self.random = self.world.random
         self.workers = [Worker(self.world) for _ in range(self.random.choice((2, 2, 3)))]
         self.assigned = {p: self.random.randrange(len(self.workers)) for p in range(self.world.rules.partitions)}
@@ -198,11 +203,13 @@ class History:
             world.append(topic, partition, sent.raw_id.encode(), _event(world, sent), ())
 
     def _meant(self) -> Sent:
-        user, device, chance = self.random.choice(USERS), "", self.random.random()
-        if chance < self.world.variant.anonymous:
+        user, device, previous, chance = self.random.choice(USERS), "", "", self.random.random()
+        if self.world.rules.limits.allow_alias and self.random.random() < self.world.variant.alias:
+            previous = self.random.choice([each for each in USERS if each != user])
+        elif chance < self.world.variant.anonymous:
             device = self.random.choice(tuple(DEVICES))
             user = self.random.choice(DEVICES[device]) if chance < self.world.variant.anonymous / 3 else ""
-        sent = Sent(f"e{len(self.sent)}", user, self.world.now, device)
+        sent = Sent(f"e{len(self.sent)}", user, self.world.now, device, previous)
         self.sent.append(sent)
         return sent
 
@@ -250,11 +257,12 @@ class History:
 def _event(world: World, sent: Sent) -> bytes:
     who = {name: value for name, value in (("userId", sent.user), ("anonymousId", sent.device)) if value}
     last = sent.message_id[-1]
-    call = "identify" if len(who) == 2 else "group" if last in "59" else "track"
+    call = "alias" if sent.previous else "identify" if len(who) == 2 else "group" if last in "59" else "track"
     return msgspec.json.encode(
         {
             "type": call,
             **({"groupId": f"firm-{len(sent.message_id) % 2}"} if call == "group" else {}),
+            **({"previousId": sent.previous} if sent.previous else {}),
             "event": "order" if last == "3" else "view",
             "messageId": sent.message_id,
             **who,

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.core.deadletter import origin_of
-from streams.core.errands import Errand
+from streams.core.errands import Errand, Merge
 from streams.core.headers import REROUTE_FROM, header
 from streams.core.learning import Learned
+from streams.core.moved import leads_to
 from streams.core.record import Event, Head, Outcome, Output, Plan, Record
 from streams.core.rules import Rules
 from streams.flow import Flow, Reading, _Step
@@ -131,6 +132,22 @@ class _ErrandsUnguarded(_Step):
         return not isinstance(what, Errand) and super()._seen(record, what)
 
 
+class _StateStays(_Step):
+    """A state stays where it comes to, whoever the user is by now."""
+
+    def _merge(self, record: Record, errand: Merge) -> None:
+        if leads_to(self._row(errand.user)) is not None:
+            self._begin(errand.user)
+        super()._merge(record, errand)
+
+
+class _RoundAndRound(_Step):
+    """A state follows its user without looking where it has been."""
+
+    def _merge(self, record: Record, errand: Merge) -> None:
+        super()._merge(record, Merge(errand.user, errand.at_ms, errand.because, errand.source, errand.state))
+
+
 def _with_step(step: type[_Step]) -> Any:
     class Planted(Flow):
         def step(self, plan: Plan, reading: Reading, head: Head, users: Mapping[str, bytes | None], due: Sequence[str]) -> Outcome:
@@ -185,5 +202,7 @@ PLANTED: dict[str, Variant] = {
     "lessons kept in memory": Variant(flow=_with_step(_LearnsInMemory)),
     "sendings in the order of users": Variant(flow=_with_step(_SentByUser), stray=0.6, anonymous=0.6),
     "errands without a guard": Variant(flow=_with_step(_ErrandsUnguarded), anonymous=0.6),
+    "a state stays where its user has gone on": Variant(flow=_with_step(_StateStays), alias=0.3),
+    "a state goes round and round": Variant(flow=_with_step(_RoundAndRound), alias=0.3),
     "sweep by highest append time, topics drained apart": Variant(lane=_with_buffer(DrainedApart)),
 }

@@ -46,6 +46,8 @@ class Variant(NamedTuple):
     dead: float = 0.12
     #: Share of events with an anonymous id; every third of them is a log-in.
     anonymous: float = 0.36
+    #: Share of events that say that two known users are one, in the histories where that is allowed.
+    alias: float = 0.15
 
 
 @types.coroutine
