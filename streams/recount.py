@@ -128,8 +128,10 @@ class Recount:
             person.features[about.feature.casefold()].add(day)
 
     def left(self, source: str) -> None:
-        """The state of an anonymous id has left for a known user: who comes under the id from now on is somebody else."""
+        """The state of an id has left for a known user: who comes under the id from now on is somebody else."""
         if (person := self._people.pop(source, None)) is not None:
+            if (before := self._on_the_way.get(source)) is not None:  # names that led in a circle, and were taken up again
+                self._unite(person, before)
             self._on_the_way[source] = person
 
     def came(self, source: str, target: str) -> None:

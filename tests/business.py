@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 
 from streams.core.envelope import rfc3339
-from streams.core.errands import Forwarded, Link, Merge
+from streams.core.errands import Errand, Forwarded
 from streams.core.ledger import Ledger
 from streams.core.record import Event, Fate, Head, Increments, Plan
-from streams.core.rules import DAY_MS, Rules
+from streams.core.rules import DAY_MS, Limits, Rules
 from streams.flow import Flow
 from streams.settings import load
+from streams.shell.counted import Item, moved
 from tests.unit.records import CLICKS, REROUTED, FakeRecord
 
 __all__ = ["DAY_ONE", "Business", "Sent", "history", "logins", "shop_rules"]
@@ -27,7 +28,7 @@ Sent = dict[str, object]
 def shop_rules(**business: object) -> Rules:
     """The shipped rules on one partition, with other business rules where the test says so."""
     rules = load(Path(__file__).parents[1] / "config", {}, partitions=1).rules
-    return msgspec.structs.replace(rules, business=msgspec.structs.replace(rules.business, **business))
+    return msgspec.structs.replace(rules, limits=Limits(allow_alias=True), business=msgspec.structs.replace(rules.business, **business))
 
 
 class Business:
@@ -37,7 +38,7 @@ class Business:
         self.rules, self.flow = rules, Flow(rules)
         self.users: dict[str, bytes] = {}
         self.sums: dict[str, dict[str, int]] = {}
-        self.counted: list[Event | Link | Merge] = []
+        self.counted: list[Item] = []
         self.newest_ms = 0
         self._head = Head(0, "test", 0, dict.fromkeys(rules.topics.inputs, 0), None, -1, "event", {}, {})
 
@@ -61,7 +62,9 @@ class Business:
         apart = {(each["topic"], each["offset"]) for each in json.loads(journal.value or b"")["apart"]}
         for record, said in zip(records, reading.says, strict=True):
             what = said.event if isinstance(said, Forwarded) else said
-            if isinstance(what, Link | Merge) or (isinstance(what, Event) and (record.topic, record.offset) not in apart):
+            if isinstance(what, Errand):
+                self.counted += moved(record, what)
+            elif isinstance(what, Event) and (record.topic, record.offset) not in apart:
                 self.counted.append(what)
         assert outcome.fates[Fate.REJECTED] == 0
         for key, blob in outcome.users.items():
@@ -94,8 +97,9 @@ class Business:
         return ledger
 
 
-def logins(seed: int, *, users: int = 3, events: int = 200, days: int = 25) -> list[Sent]:
-    """Events of people who browse on devices of theirs and log in there now and then, in order of time."""
+def logins(seed: int, *, users: int = 3, events: int = 200, days: int = 25, alias: float = 0.0) -> list[Sent]:
+    """Events of people who browse on devices of theirs and log in there now and then, in order of time. alias: share of events in which one
+    of them says to be another one."""
     chance = random.Random(seed)
     owners = {f"d{number}": f"u{number % users}" for number in range(2 * users)}
     sent: list[Sent] = []
@@ -104,6 +108,9 @@ def logins(seed: int, *, users: int = 3, events: int = 200, days: int = 25) -> l
         who: dict[str, object] = {"anonymousId": device} if chance.random() < 0.6 else {"userId": owners[device]}
         if chance.random() < 0.1:
             event, who = event | {"type": "identify"}, {"userId": owners[device], "anonymousId": device}
+        if alias and chance.random() < alias:
+            user, other = chance.sample(range(users), 2)
+            event, who = event | {"type": "alias"}, {"userId": f"u{user}", "previousId": f"u{other}"}
         sent.append({name: value for name, value in event.items() if name != "userId"} | who)
     return sent
 

@@ -1,22 +1,22 @@
 """The events that were counted, in the order in which they were: read from the input topics and the journal, up to a revision."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from streams.core.apart import unpacked
-from streams.core.errands import Forwarded, Link, Merge, cause_of
+from streams.core.errands import Alias, Errand, Forwarded, Link, Merge, cause_of
 from streams.core.headers import REROUTE_FROM, header
-from streams.core.record import Event
+from streams.core.record import Coordinates, Event, Record
 from streams.core.rules import Rules
 from streams.errors import MissingHistory
 from streams.flow import Flow
 from streams.shell.scan import log_bounds, require_topics
 
-__all__ = ["Arrived", "CountedLog", "Departed", "Journalled"]
+__all__ = ["Arrived", "CountedLog", "Departed", "Item", "Journalled", "in_order", "moved"]
 
 _QUIET_MS: Final = 1000
 
@@ -29,18 +29,23 @@ class Journalled(NamedTuple):
 
 
 class Departed(NamedTuple):
-    """The state of an anonymous id has left its partition because of the link at `place`."""
+    """The state of `source` has left its partition because of the record at `place`."""
 
     source: str
     place: str
 
 
 class Arrived(NamedTuple):
-    """The state of `source` has come to its user `target`, sent because of the link at `place`."""
+    """The state of `source` has come to its user `target`, by the record at `at`, sent because of the one at `place`."""
 
     source: str
     target: str
     place: str
+    at: str
+
+
+#: What is told of one partition, in its order.
+Item = Event | Departed | Arrived
 
 
 class CountedLog:
@@ -65,10 +70,10 @@ class CountedLog:
                 async for record in self._records(topic, partition, start + 1):
                     self.begins_ms = max(self.begins_ms or 0, record.timestamp)
 
-    async def events(self, revs: Mapping[int, int]) -> AsyncIterator[Event | Departed | Arrived]:
+    async def events(self, revs: Mapping[int, int]) -> AsyncIterator[Item]:
         """Every counted event of the steps below `revs` (partition -> revision), and every state that moved, in the order of each user: a
         state has left before it comes. Raises `MissingHistory` where the journal has a hole."""
-        parts: list[deque[Event | Departed | Arrived]] = []
+        parts: list[list[Item]] = []
         for partition, rev in sorted(revs.items()):
             steps = await self._steps(partition, rev)
             logs: dict[str, list[ConsumerRecord]] = {}
@@ -76,20 +81,8 @@ class CountedLog:
                 end = max((step.spans[topic][1] for step in steps if topic in step.spans), default=0)
                 logs[topic] = [record async for record in self._records(topic, partition, end)]
             parts.append(self._partition(partition, steps, logs))
-        sent = {item.place for part in parts for item in part if isinstance(item, Arrived)}
-        gone: set[str] = set()
-        while any(parts):
-            waiting = len(gone), sum(map(len, parts))
-            for part in parts:
-                while part and not (isinstance(part[0], Arrived) and part[0].place not in gone):
-                    item = part.popleft()
-                    if isinstance(item, Departed):
-                        gone.add(item.place)
-                        if item.place not in sent:  # there was no state, or it stays
-                            continue
-                    yield item
-            if waiting == (len(gone), sum(map(len, parts))):  # the log does not hold the link any more
-                gone |= {part[0].place for part in parts if part and isinstance(part[0], Arrived)}
+        for item in in_order(parts):
+            yield item
 
     async def _steps(self, partition: int, rev: int) -> list[Journalled]:
         """The steps below `rev`, oldest first. A store that was rolled back takes steps again: the later lines hold."""
@@ -105,10 +98,8 @@ class CountedLog:
             raise MissingHistory(f"partition {partition}: the journal has a hole between revisions {revs[0]} and {rev}")
         return [_journalled(lines[number]) for number in revs]
 
-    def _partition(
-        self, partition: int, steps: list[Journalled], logs: Mapping[str, list[ConsumerRecord]]
-    ) -> "deque[Event | Departed | Arrived]":
-        counted: deque[Event | Departed | Arrived] = deque()
+    def _partition(self, partition: int, steps: list[Journalled], logs: Mapping[str, list[ConsumerRecord]]) -> list[Item]:
+        counted: list[Item] = []
         errands: set[bytes | None] = set()
         inputs = self._rules.topics.inputs
         at = dict.fromkeys(inputs, 0)
@@ -129,9 +120,9 @@ class CountedLog:
                 records.append(queue.pop(0))
             reading = self._flow.read(records, partition)
             for record, said, home in zip(records, reading.says, reading.homes, strict=True):
-                if isinstance(said, Link | Merge) and (sender := header(record, REROUTE_FROM)) not in errands:
+                if isinstance(said, Errand) and (sender := header(record, REROUTE_FROM)) not in errands:
                     errands.add(sender)
-                    counted.append(_moved(record, said))
+                    counted += moved(record, said)
                 what = said.event if isinstance(said, Forwarded) else said if home == partition else None
                 if not isinstance(what, Event) or (record.topic, record.offset) in step.apart:
                     continue
@@ -154,11 +145,35 @@ class CountedLog:
                         yield record
 
 
-def _moved(record: ConsumerRecord, errand: Link | Merge) -> Departed | Arrived:
-    """What an errand does to states, with the coordinates of the link."""
-    if isinstance(errand, Link):
-        return Departed(errand.user, f"{record.topic}/{record.partition}/{record.offset}")
-    return Arrived(errand.source, errand.user, cause_of(record))
+def moved(record: Record, errand: Errand) -> list[Item]:
+    """What an errand may do to a state."""
+    at = str(Coordinates(record.topic, record.partition, record.offset))
+    if isinstance(errand, Merge):
+        return [Arrived(errand.source, errand.user, cause_of(record), at)]
+    return [Departed(errand.user, at)] if isinstance(errand, Link | Alias) else []
+
+
+def in_order(parts: Sequence[Sequence[Item]]) -> Iterator[Item]:
+    """The items of all partitions: those of each in their order, and a state comes after it has left. Of states only those are told that
+    did move, and where they came to in the end."""
+    queues = [deque(part) for part in parts]
+    sent = {item.place for part in parts for item in part if isinstance(item, Arrived)}
+    gone: set[str] = set()
+    while any(queues):
+        waiting = len(gone), sum(map(len, queues))
+        for queue in queues:
+            while queue and not (isinstance(queue[0], Arrived) and queue[0].place not in gone):
+                item = queue.popleft()
+                if isinstance(item, Departed):
+                    gone.add(item.place)
+                    if item.place not in sent:  # there was no state, or it stays
+                        continue
+                elif isinstance(item, Arrived) and item.at in sent:  # its user has gone elsewhere, and it was sent on
+                    gone.add(item.at)
+                    continue
+                yield item
+        if waiting == (len(gone), sum(map(len, queues))):  # the log does not hold what it was sent because of any more
+            gone |= {queue[0].place for queue in queues if queue and isinstance(queue[0], Arrived)}
 
 
 def _journalled(line: dict[str, Any]) -> Journalled:
