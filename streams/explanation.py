@@ -68,10 +68,10 @@ class Next(msgspec.Struct, frozen=True):
 class Ids(msgspec.Struct, frozen=True):
     """Under which other ids a user was seen.
 
-    taken_in anonymous ids whose doings have been merged into this user
+    taken_in other ids whose doings have been merged into this user
     since    when the first of them was; for a shared id, when it was known to be shared; empty: never
     shared   an anonymous id of several people: nothing of it is merged
-    asked    the anonymous id that was asked for, which has been merged into this user: empty where this very user was
+    asked    the id that was asked for, which has been merged into this user: empty where this very user was
     merged   when it was
     """
 
@@ -141,7 +141,7 @@ def explain(user: "User", rules: Rules, as_of_ms: int, language: Language | None
 
 
 def found_by(told: Explanation, asked: str, merged_ms: int) -> Explanation:
-    """`told` to somebody who asked for the anonymous id `asked`, which was merged into this user at `merged_ms`."""
+    """`told` to somebody who asked for the id `asked`, which was merged into this user at `merged_ms`."""
     return msgspec.structs.replace(told, ids=msgspec.structs.replace(told.ids, asked=asked, merged=instant(merged_ms)))
 
 

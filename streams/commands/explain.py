@@ -30,11 +30,15 @@ def run(key: str, *, at: str | None, as_json: bool) -> int:
     from streams.explanation import explain, found_by, let_pass
 
     settings = configured()
-    asked, merged_ms = key, None
+    asked, merged_ms, passed = key, -1, set[str]()
     blob, clock_ms, parameters = asyncio.run(_read(settings, key))
-    if is_moved(blob):
-        assert blob is not None
-        key, merged_ms, _ = Moved.decode(blob)
+    while blob is not None and is_moved(blob):
+        passed.add(key)
+        key, since_ms, _ = Moved.decode(blob)
+        merged_ms = max(merged_ms, since_ms)
+        if key in passed:  # names that lead in a circle, while their state is on the way
+            blob = None
+            break
         blob, clock_ms, parameters = asyncio.run(_read(settings, key))
     if blob is None and key.startswith(ACCOUNT):
         return account.run(settings, key.removeprefix(ACCOUNT), at=at, as_json=as_json)
@@ -56,7 +60,7 @@ def run(key: str, *, at: str | None, as_json: bool) -> int:
         console().print(f"By then {printable(key)} will be forgotten: {settings.rules.scoring.state_ttl_days} days without an event.")
         return 0
     told = explain(user, settings.rules, as_of_ms)
-    if merged_ms is not None:
+    if merged_ms >= 0:
         told = found_by(told, asked, merged_ms)
     if as_json:
         machine({"known": True, **msgspec.to_builtins(told)})

@@ -41,8 +41,8 @@ class Profile(Explanation, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A stored state, the partition it lies on, and what time it is for that partition. `asked`: the anonymous id that was asked for and
-    that has been merged into this user at `merged_ms`."""
+    """A stored state, the partition it lies on, and what time it is for that partition. `asked`: the id that was asked for, and that was
+    merged into this user at `merged_ms`."""
 
     key: str
     partition: int
@@ -64,16 +64,18 @@ class Profiles:
 
     async def find(self, keys: Sequence[str], now_ms: int) -> dict[str, Found]:
         """The states of those of `keys` that have one, by the key that was asked for: one round trip, however many there are, and another
-        one for ids that were merged into known users."""
+        one for each name that leads on to another user."""
         found = await self._rows(keys, now_ms)
-        moved = {key: Moved.decode(each.blob) for key, each in found.items() if is_moved(each.blob)}
-        if moved:
+        passed: dict[str, set[str]] = {key: {key} for key in keys}
+        while moved := {key: Moved.decode(each.blob) for key, each in found.items() if is_moved(each.blob)}:
             there = await self._rows(list({each.user for each in moved.values()}), now_ms)
             for key, (user, since_ms, _) in moved.items():
-                del found[key]
-                if user in there:
-                    tag = f'{there[user].tag[:-1]}-{since_ms:x}"'
-                    found[key] = msgspec.structs.replace(there[user], asked=key, merged_ms=since_ms, tag=tag)
+                before = found.pop(key)
+                if user in there and user not in passed[key]:  # else the state is on its way
+                    passed[key].add(user)
+                    merged_ms = max(before.merged_ms, since_ms)
+                    tag = f'{there[user].tag[:-1]}-{merged_ms:x}"'
+                    found[key] = msgspec.structs.replace(there[user], asked=key, merged_ms=merged_ms, tag=tag)
         return found
 
     async def _rows(self, keys: Sequence[str], now_ms: int) -> dict[str, Found]:
