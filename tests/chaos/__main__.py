@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.chaos import crashes, firms, identity, inputs, life, outages, simulation
+from tests.chaos import aliasing, crashes, firms, identity, inputs, life, outages, simulation
 from tests.chaos.ground import Ground
 from tests.stack import Kafka, Redis
 
@@ -40,6 +40,7 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "23": (lambda ground: life.silence(ground, users=10_000, kills=5),),
     "24": (
         lambda ground: identity.identity(ground, persons=3000, lives=(0, 1, 2, 3)),
+        lambda ground: aliasing.aliasing(ground, persons=2000),
         lambda ground: firms.members_told(ground, times=5, users=300, days=60),
     ),
     "36": (life.configurations,),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import crashes, firms, identity, inputs, life, outages
+from tests.chaos import aliasing, crashes, firms, identity, inputs, life, outages
 from tests.chaos.ground import Ground
 from tests.stack import Kafka, Redis
 
@@ -78,6 +78,10 @@ async def test_23_every_silence_is_heard_once(ground: Ground) -> None:
 
 async def test_24_whoever_logs_in_has_what_they_did_before(ground: Ground) -> None:
     print(await identity.identity(ground))
+
+
+async def test_24_who_has_several_names_has_all_that_was_done_under_them(ground: Ground) -> None:
+    print(await aliasing.aliasing(ground))
 
 
 async def test_36_broken_configurations_are_refused_before_anything_is_read(ground: Ground) -> None:
