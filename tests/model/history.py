@@ -15,7 +15,7 @@ GROUP = EventType(id=14, name="group", weight=0.0)
 #: Devices on which their owners browse before they log in, and one on which two log in.
 DEVICES = {"d1": ("ann",), "d2": ("bob",), "d3": ("ann",), "lib": ("cem", "dan")}
 #: Steps of the world after which a history that has not come to rest is stuck.
-MAX_STEPS = 14_000
+MAX_STEPS = 40_000
 #: Ticks of silence at the end: every user who can be alerted has been by then.
 SILENCE_TICKS = 100
 

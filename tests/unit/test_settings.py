@@ -257,6 +257,8 @@ BROKEN: list[tuple[str, str, Any, str]] = [
     ("streams.yaml", "kafka.security_protocol", "TLS", "kafka.security_protocol"),
     ("streams.yaml", "emit.mode", "always", "emit.mode"),
     ("streams.yaml", "limits.blocked_ids", "null", "limits.blocked_ids"),
+    ("streams.yaml", "limits.allow_alias", "yes", "limits.allow_alias"),
+    ("streams.yaml", "limits.allow_alias", 1, "limits.allow_alias"),
     ("topics.yaml", "topics.clickstreams", {}, "topics.clickstreams"),
     ("topics.yaml", "topics.clickstream.partitions", 6, "topics.clickstream.partitions"),
     ("topics.yaml", "topics.journal", ..., "topics.journal"),
