@@ -256,6 +256,16 @@ class TestWays:
 
 
 class TestOff:
+    def test_what_was_refused_is_done_when_it_is_said_again_and_allowed(self) -> None:
+        town = Town(RULES)
+        town.views(0, userId="bob")
+        town.is_also(1, "ann", "bob")
+        town.flow = Flow(ALLOWED)
+        town.is_also(2, "ann", "bob")
+        town.is_also(3, "ann", "bob")
+        assert town.user("ann").lifetime()[10] == 1
+        assert [action for action, *_ in town.news()] == ["refused", "linked", "merged"]
+
     def test_who_was_made_one_stays_so_when_it_is_not_allowed_any_more(self) -> None:
         town = Town()
         town.views(0, anonymousId="d")

@@ -45,16 +45,17 @@ class Kin(Folds):
         self._fold_user(key, run)
 
     def _name_known(self, record: Record, event: Event) -> None:
-        """The loaded user, a known one, has been given another name: its partition hears of it, once."""
+        """The loaded user, a known one, has been given another name: its partition hears of it. Once; but an alias that was refused may be
+        allowed by now."""
         user, other, because = self.user, event.linked, "/".join(origin_of(record))
         if other == user.key:  # a name that was given up names the user that it leads to
             return
+        kind = Link if other.startswith(ANONYMOUS) else Alias
         news = user.take_in(hash_of_id(other.removeprefix(ANONYMOUS)), event.at_ms)
         if news < 0:
             self._tell("refused", user.key, other, record, event.at_ms, because, reason="limit")
-        elif news:
+        elif news or (kind is Alias and self.rules.limits.allow_alias):
             self._keep(user.key)
-            kind = Link if other.startswith(ANONYMOUS) else Alias
             self._ask(kind(other, event.at_ms, because, user.key), record)
 
     def _do(self, record: Record, errand: Errand) -> None:
