@@ -5,6 +5,8 @@ whoever closed it goes round in it, ahead of every event that this one sends on.
 finds it and however often, so that one user has everything.
 """
 
+from typing import Final
+
 import msgspec
 
 from streams.core.errands import Claim
@@ -13,7 +15,7 @@ __all__ = ["RENAMES_MAX", "asked_on", "onward"]
 
 #: So often an event may be sent on because of given-up names, beside what partitions alone need. Nobody has so many names in a row, and a
 #: circle of ten is found before an event has gone round three times.
-RENAMES_MAX = 32
+RENAMES_MAX: Final = 32
 
 
 def onward(at: str, leads_to: str, passed: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:

@@ -92,6 +92,8 @@ def play(user_module: Any, score_module: Any, rules: Rules) -> list[object]:
             day = (now_ms - late_ms) // DAY_MS
             user.activity.reach(day)
             user.activity.rings[ACTIVE] |= 1 << user.activity.base - day
+        if number % 30 == 3:
+            made.append(user.take_in(number * 0x9E3779B97F4A7C15 & (1 << 64) - 1, now_ms))
         if number % 100 == 7:
             other = user_module.User(rules)
             other.load("other", states.get(f"user-{draw.randrange(4)}"))
