@@ -316,15 +316,16 @@ class TestAsked:
 
 
 def test_an_id_that_is_free_again_may_still_be_shared() -> None:
-    """Its row was forgotten while it was asked whose it is."""
+    """Its row was forgotten while it was asked whose it is. A third one, who was asked for at the same time, is told that it is shared."""
     town = Town()
     town.views(0, anonymousId="lib")
-    errand = Share("anon:lib", DAY0, "here", "bob")
-    sent = sending(errand, FakeRecord(CLICKS, 3, 7), REROUTED, 4)
-    town.append(sent.value or b"", DAY0, sent.partition, REROUTED, sent.headers)
+    for offset, user in enumerate(("bob", "cid")):
+        sent = sending(Share("anon:lib", DAY0, "here", user), FakeRecord(CLICKS, 3, offset), REROUTED, 4)
+        town.append(sent.value or b"", DAY0, sent.partition, REROUTED, sent.headers)
     town.run(DAY0 + 1)
     assert town.user("anon:lib").ties.shared
     assert town.user("anon:lib").lifetime()[10] == 1
+    assert town.news() == [("shared", "bob", "anon:lib", ""), ("refused", "cid", "anon:lib", "shared")]
 
 
 def test_a_name_may_be_given_up_so_often_and_not_for_ever() -> None:
