@@ -137,7 +137,7 @@ class _StateStays(_Step):
 
     def _merge(self, record: Record, errand: Merge) -> None:
         if leads_to(self._row(errand.user)) is not None:
-            self._begin(errand.user)
+            self.users[errand.user], self.due[errand.user] = None, None
         super()._merge(record, errand)
 
 
