@@ -248,6 +248,15 @@ class TestWays:
         assert all(town.leads_to(user) for user in users if user != first)
         assert town.letters() == 0
 
+    def test_who_claims_first_stays_whatever_its_name(self) -> None:
+        """The other claim comes from the same user by then."""
+        town = Town()
+        for user in ("ann", "bob"):
+            town.views(0, userId=user)
+        town.is_also(1, "bob", "ann")
+        town.is_also(2, "ann", "bob")
+        assert (town.leads_to("ann"), town.user("bob").lifetime()[10]) == ("bob", 2)
+
     def test_a_blocked_name_claims_nobody(self) -> None:
         town = Town()
         town.views(0, userId="bob")
