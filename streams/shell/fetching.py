@@ -234,7 +234,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
         ]
         for _, state in states:
             state.timestamp = 0
-        request.__class__ = QuickFetchRequest
+        request.__class__ = QuickFetchRequest  # the same one, which aiokafka makes itself and has not packed yet
         sent_ms = time.time_ns() // 1_000_000
         has_records = await fetch(assignment, node_id, request)
         for tp, state in states:

@@ -11,6 +11,7 @@ What lanes say in one turn of the event loop leaves in one request per broker; w
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -78,7 +79,7 @@ class KafkaPublisher:
         self._producer: Producer | None = None
         self._starting = asyncio.Lock()
         self._queues = Queues()
-        self._leaders: dict[int | None, _Leader] = {}
+        self._leaders: defaultdict[int | None, _Leader] = defaultdict(_Leader)
         self._given_up: set[Place] = set()
         self._turn: asyncio.Handle | None = None
         self._next_look: asyncio.TimerHandle | None = None
@@ -155,9 +156,7 @@ class KafkaPublisher:
             if place not in self._given_up:
                 loads.setdefault(producer.leader(place), []).append(place)
         for number, places in loads.items():
-            leader = self._leaders.get(number)
-            if leader is None:
-                leader = self._leaders[number] = _Leader()
+            leader = self._leaders[number]
             if not leader.busy:
                 leader.busy = True
                 self._start(self._attempt(producer, number, leader, places))
@@ -174,10 +173,10 @@ class KafkaPublisher:
                 batches = self._load(places)
                 leader.carries = list(batches)
                 errors = await producer.produce(number, batches)
-            silent_s = None
+            leader.silent_s = None
         except (kafka.KafkaError, OSError) as error:
-            errors, silent_s = dict.fromkeys(batches or places, error), leader.silent_s
-        leader.carries, leader.silent_s = (), silent_s
+            errors = dict.fromkeys(batches or places, error)
+        leader.carries = ()
         if producer is not self._producer:  # it was given up meanwhile, and all that it had with it
             return
         for place, batch in batches.items():
@@ -270,7 +269,7 @@ class KafkaPublisher:
             return
         self._producer = None
         self.flight.replaced += 1
-        self._leaders = {}
+        self._leaders.clear()
         self._queues.recut_all()
         ending = asyncio.ensure_future(producer.abandon())
         self._ending.add(ending)
@@ -281,7 +280,9 @@ class KafkaPublisher:
         """Leaders that owe an answer for long are known as trouble, and after `patience_s` the producer is given up. Looks again from time
         to time while somebody waits: one clock for all."""
         self._next_look = None
-        if not self._queues:
+        if not self._queues:  # nothing is owed any more: a silence of long ago must not be held against the next request
+            for number in [number for number, leader in self._leaders.items() if not leader.busy]:
+                del self._leaders[number]
             return
         loop, patience_s = asyncio.get_running_loop(), self._pace.patience_s
         now_s, known_s = loop.time(), min(SILENCE_S, patience_s)

@@ -239,6 +239,26 @@ async def test_a_broker_that_is_not_there_yet_is_waited_for(
     assert ear.said[-1] == "Kafka is back"
 
 
+async def test_a_silence_that_nobody_waited_for_is_not_held_against_the_next_one(
+    new_kafka: Callable[..., Kafka], open_publisher: Callable[..., KafkaPublisher], ear: Ear, proxy: Proxy
+) -> None:
+    broker = new_kafka(advertised_port=proxy.port)
+    proxy.retarget(port=broker.port)
+    [scores] = await Topics(broker.direct).create("scores")
+    publisher = open_publisher(broker.bootstrap, pace=QUICK)
+    await publisher.publish(numbered(scores, 0, [1]))
+    proxy.cut()
+    given_up = asyncio.create_task(publisher.publish(numbered(scores, 0, [2])))
+    await ear.hears("waiting for Kafka: ")
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    proxy.restore()
+    await asyncio.sleep(1.5 * QUICK.patience_s)
+    await publisher.publish(numbered(scores, 0, [3]))
+    assert publisher.flight.replaced == 0, "the broker is there, and knows the producer"
+    assert keys((await read_logs(broker.direct, [scores]))[scores, 0])[-1] == "a-3"
+
+
 async def load(publisher: KafkaPublisher, topic: str, partition: int, stop: asyncio.Event, acked: "asyncio.Queue[int]") -> int:
     """Publishes steps of 20 records until `stop`; returns how many records were acknowledged."""
     sent = 0
