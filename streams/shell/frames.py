@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.protocol import types
 from aiokafka.protocol.api import RequestStruct, Response
@@ -17,11 +17,15 @@ from aiokafka.protocol.produce import ProduceRequest
 
 __all__ = ["QuickFetchRequest", "QuickProduceRequest", "quick"]
 
-_Read = Callable[[bytes, int], tuple[Any, int]]
-"""Bytes and where to begin -> the value, and where it ends."""
 
-_Write = Callable[[Any, "list[bytes]"], None]
-"""A value, and the pieces that it is written behind."""
+class _Codec(NamedTuple):
+    """read   bytes and where to begin -> the value, and where it ends
+    write  a value, and the pieces that it is written behind
+    """
+
+    read: Callable[[bytes, int], tuple[Any, int]]
+    write: Callable[[Any, list[bytes]], None]
+
 
 _NUMBERS: Final = {types.Int8: "b", types.Int16: "h", types.Int32: "i", types.Int64: "q", types.Boolean: "?"}
 _INT16, _INT32 = struct.Struct(">h"), struct.Struct(">i")
@@ -43,10 +47,7 @@ def _runs(fields: Sequence[Any]) -> list[Any]:
     return runs
 
 
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def _read_text(size: struct.Struct, decode: Callable[[bytes], Any]) -> _Read:
+def _text(size: struct.Struct, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> _Codec:
     def read(data: bytes, at: int) -> tuple[Any, int]:
         (length,) = size.unpack_from(data, at)
         at += size.size
@@ -57,67 +58,6 @@ def _read_text(size: struct.Struct, decode: Callable[[bytes], Any]) -> _Read:
             raise ValueError("the answer ends within a text")
         return decode(data[at:end]), end
 
-    return read
-
-
-def _read_array(item: _Read) -> _Read:
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        (length,) = _INT32.unpack_from(data, at)
-        at += 4
-        if length == -1:
-            return None, at
-        items = []
-        for _ in range(length):
-            value, at = item(data, at)
-            items.append(value)
-        return items, at
-
-    return read
-
-
-def _read_number(form: struct.Struct) -> _Read:
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        return form.unpack_from(data, at)[0], at + form.size
-
-    return read
-
-
-def _read_fields(fields: Sequence[Any]) -> _Read:
-    parts: list[tuple[struct.Struct | None, _Read | None]] = [
-        (run, None) if isinstance(run, struct.Struct) else (None, _reader(run)) for run in _runs(fields)
-    ]
-
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        values: list[Any] = []
-        for numbers, other in parts:
-            if numbers is not None:
-                values += numbers.unpack_from(data, at)
-                at += numbers.size
-            elif other is not None:
-                value, at = other(data, at)
-                values.append(value)
-        return tuple(values), at
-
-    return read
-
-
-def _reader(field: Any) -> _Read:
-    if isinstance(field, types.Schema):
-        return _read_fields(field.fields)
-    if isinstance(field, types.Array):
-        return _read_array(_reader(field.array_of))
-    if isinstance(field, types.String):
-        encoding = field.encoding
-        return _read_text(_INT16, lambda text: text.decode(encoding))
-    if field is types.Bytes:
-        return _read_text(_INT32, bytes)
-    return _read_number(struct.Struct(f">{_NUMBERS[field]}"))
-
-
-# -- writing -----------------------------------------------------------------------------------------------------------
-
-
-def _write_text(size: struct.Struct, encode: Callable[[Any], bytes]) -> _Write:
     def write(value: Any, pieces: list[bytes]) -> None:
         if value is None:
             pieces.append(size.pack(-1))
@@ -125,61 +65,97 @@ def _write_text(size: struct.Struct, encode: Callable[[Any], bytes]) -> _Write:
             text = encode(value)
             pieces += (size.pack(len(text)), text)
 
-    return write
+    return _Codec(read, write)
 
 
-def _write_array(item: _Write) -> _Write:
+def _array(item: _Codec) -> _Codec:
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        (length,) = _INT32.unpack_from(data, at)
+        at += 4
+        if length == -1:
+            return None, at
+        items = []
+        for _ in range(length):
+            value, at = item.read(data, at)
+            items.append(value)
+        return items, at
+
     def write(value: Any, pieces: list[bytes]) -> None:
         if value is None:
             pieces.append(_INT32.pack(-1))
             return
         pieces.append(_INT32.pack(len(value)))
         for each in value:
-            item(each, pieces)
+            item.write(each, pieces)
 
-    return write
+    return _Codec(read, write)
 
 
-def _write_fields(fields: Sequence[Any]) -> _Write:
-    parts: list[tuple[int, int, Callable[..., bytes] | None, _Write | None]] = []
+def _numbers(form: struct.Struct) -> _Codec:
+    """A run of numbers, as a tuple."""
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        return form.unpack_from(data, at), at + form.size
+
+    def write(value: Any, pieces: list[bytes]) -> None:
+        pieces.append(form.pack(*value))
+
+    return _Codec(read, write)
+
+
+def _one(run: _Codec) -> _Codec:
+    """A run of a single number, as that number."""
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        (value,), at = run.read(data, at)
+        return value, at
+
+    def write(value: Any, pieces: list[bytes]) -> None:
+        run.write((value,), pieces)
+
+    return _Codec(read, write)
+
+
+def _fields(fields: Sequence[Any]) -> _Codec:
+    parts: list[tuple[int, int, bool, _Codec]] = []  # first field, the one behind the last, whether it is a run, how
     at = 0
     for run in _runs(fields):
-        if isinstance(run, struct.Struct):
-            end = at + len(run.format) - 1  # the first sign is the byte order
-            parts.append((at, end, run.pack, None))
-        else:
-            end = at + 1
-            parts.append((at, end, None, _writer(run)))
+        numbers = isinstance(run, struct.Struct)
+        end = at + (len(run.format) - 1 if numbers else 1)  # the first sign of a format is the byte order
+        parts.append((at, end, numbers, _numbers(run) if numbers else _codec(run)))
         at = end
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        values: list[Any] = []
+        for _, _, numbers, codec in parts:
+            value, at = codec.read(data, at)
+            if numbers:
+                values += value
+            else:
+                values.append(value)
+        return tuple(values), at
 
     def write(value: Any, pieces: list[bytes]) -> None:
         if len(value) != len(fields):
             raise ValueError("a value for each field is needed")
-        for first, end, pack, other in parts:
-            if pack is not None:
-                pieces.append(pack(*value[first:end]))
-            elif other is not None:
-                other(value[first], pieces)
+        for first, end, numbers, codec in parts:
+            codec.write(value[first:end] if numbers else value[first], pieces)
 
-    return write
+    return _Codec(read, write)
 
 
-def _writer(field: Any) -> _Write:
+def _codec(field: Any) -> _Codec:
+    """How a field of a schema is read and written. Raises `KeyError` for a type that is not known here."""
     if isinstance(field, types.Schema):
-        return _write_fields(field.fields)
+        return _fields(field.fields)
     if isinstance(field, types.Array):
-        return _write_array(_writer(field.array_of))
+        return _array(_codec(field.array_of))
     if isinstance(field, types.String):
         encoding = field.encoding
-        return _write_text(_INT16, lambda text: str(text).encode(encoding))
+        return _text(_INT16, lambda text: str(text).encode(encoding), lambda text: text.decode(encoding))
     if field is types.Bytes:
-        return _write_text(_INT32, lambda text: text)
-    pack = struct.Struct(f">{_NUMBERS[field]}").pack
-
-    def write(value: Any, pieces: list[bytes]) -> None:
-        pieces.append(pack(value))
-
-    return write
+        return _text(_INT32, lambda text: text, lambda text: text)
+    return _one(_numbers(struct.Struct(f">{_NUMBERS[field]}")))
 
 
 # -- for aiokafka ------------------------------------------------------------------------------------------------------
@@ -190,8 +166,7 @@ def quick(request: type[RequestStruct]) -> type[RequestStruct]:
     """The same kind of request, with the same bytes and the same answer, in less time. Raises `KeyError` for a type that is not known
     here."""
     answer = request.RESPONSE_TYPE
-    names, write = request.SCHEMA.names, _writer(request.SCHEMA)
-    read = _reader(answer.SCHEMA)
+    names, write, read = request.SCHEMA.names, _codec(request.SCHEMA).write, _codec(answer.SCHEMA).read
 
     def encode(self: RequestStruct) -> bytes:
         pieces: list[bytes] = []
