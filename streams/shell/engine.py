@@ -21,6 +21,10 @@ TRANSPORTS.aliases["kafka-batches"] = "streams.shell.transport:Transport"
 STORES.aliases.update(dict.fromkeys(("redis", "rediss", "unix"), "streams.shell.table:RedisStore"))
 
 
+#: Ten years.
+_FOR_EVER_S = 10 * 366 * 86_400.0
+
+
 class StreamsApp(faust.App):
     """A Faust app whose agent hands batches to lanes. It keeps nothing on disk."""
 
@@ -82,8 +86,8 @@ def new_app(
         stream_wait_empty=False,
         # A lane always says where to read. Jumping elsewhere in silence is never right.
         consumer_auto_offset_reset="none",
-        consumer_max_fetch_size=fetch.partition_max_bytes,
-        broker_max_poll_records=None,
+        # Nobody polls: records are read elsewhere (`fetching`), and whether lanes get on is watched by `stalled`.
+        broker_max_poll_interval=_FOR_EVER_S,
         consumer_group_instance_id=instance,
         broker_session_timeout=session_s,
         broker_heartbeat_interval=min(3.0, session_s / 4),

@@ -1,45 +1,43 @@
-"""Faust's consumer thread: fetches, stamps each batch with the positions it covers, and knows how far every log went when it was asked.
+"""Reads logs: one request per broker at a time, from where the lanes say, and knows how far every log went when it was asked.
 
-Everything here runs in the consumer's own thread and loop unless it says otherwise. Nothing is fetched of a partition from its assignment
-to the first `seek_to` of its lane: who does not know yet where to go on has no use for records.
+aiokafka's connections, metadata and record formats are used; its fetching is not. That serves callers who take record by record of
+whatever has come: a queue, a position and two looks at each of them per partition, fifty times a second, in a thread of its own, which costs
+a fifth of what a worker needs at a steady rate. Everything here runs in the main loop.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
 
+import aiokafka.errors as kafka
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.record import MemoryRecords
 from faust.types import TP
 
+from streams.errors import ConfigError, StreamsError
 from streams.shell.batches import LOST, LogRecords, RecordBatch
 from streams.shell.frames import QuickFetchRequest
-from streams.shell.ports import Bounds, Caught
+from streams.shell.pauses import Pauses
+from streams.shell.ports import Caught
+from streams.shell.refusals import FINAL, words
+from streams.shell.trouble import Trouble
+from streams.tasks import ended
 
-if TYPE_CHECKING:
-    from streams.shell.engine import StreamsApp
-
-__all__ = ["ConsumerThread", "FetchSettings"]
+__all__ = ["FetchSettings", "LogReader"]
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-#: How long one look at the fetched records may wait. Short, because a log that ends with a transaction marker moves without any record to
-#: wake us.
+#: How long one look at what has arrived may wait: whoever waits may be told to stop meanwhile.
 _POLL_S: Final = 0.1
-#: The same while a partition's budget is full: its records lie ready here and nothing announces that they may come.
-_POLL_PAUSED_S: Final = 0.02
-_COMMIT_S: Final = 2.0
-#: After an offset that Kafka did not take, none is offered for so long: it is a hint, and a worker that shall stop has no time for it.
-_COMMIT_REST_S: Final = 10.0
-_RETRY_S: Final = 0.5
+#: A request without an answer is sent again after so long, beside the time for which the broker may hold it.
+_REQUEST_S: Final = 10.0
+_CLOSE_S: Final = 2.0
 
 
 class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,194 +58,246 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     close_s: float = 5.0
 
 
-class ConsumerThread(AIOKafkaConsumerThread):
-    """The consumer thread of the `kafka-batches` transport."""
+class _Cursor:
+    """How far a topic-partition has been read since a seek. A new seek makes a new one, so answers to older requests find nobody."""
 
-    app: "StreamsApp"
+    __slots__ = ("epoch", "paused", "position", "tp")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        #: What the last complete fetch said, since the last seek. Read by the main thread.
+    def __init__(self, tp: TP, position: int, epoch: int) -> None:
+        self.tp, self.position, self.epoch = tp, position, epoch
+        self.paused = False
+
+
+class LogReader:
+    """Fetches for all lanes of a worker. Nothing is connected before the first `seek`; a broker that is away is waited for."""
+
+    def __init__(
+        self, bootstrap: Sequence[str], access: Mapping[str, Any], fetch: FetchSettings, on_caught: Callable[[TP], None] = lambda tp: None
+    ) -> None:
+        """`access` are aiokafka's security_protocol, ssl_context and sasl_*. `on_caught` is called when a topic-partition has been heard of
+        for the first time since its seek."""
+        self._bootstrap, self._access, self._fetch, self._on_caught = list(bootstrap), dict(access), fetch, on_caught
+        #: What the last complete fetch said, since the last seek.
         self.caught: dict[TP, Caught] = {}
-        #: Called (in this thread) when a topic-partition has been heard of for the first time since its seek.
-        self.on_caught: Callable[[TP], None] = lambda tp: None
-        self._epoch: dict[TP, int] = {}
-        self._next: dict[TP, int] = {}
-        self._paused: set[TP] = set()
-        self._commits_rest_until_s = 0.0
+        self._client: AIOKafkaClient | None = None
+        self._cursors: dict[TP, _Cursor] = {}
+        self._arrived: dict[TP, RecordBatch] = {}
+        self._busy: set[int | None] = set()
+        self._pauses: defaultdict[int | None, Pauses] = defaultdict(Pauses)
+        self._turn: asyncio.Handle | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._trouble = Trouble("Kafka's logs", log)
 
-    # Called by Faust.
+    @property
+    def trouble(self) -> str | None:
+        """What is waited for right now; None when the brokers answer."""
+        return self._trouble.reason
 
-    async def on_start(self) -> None:
-        """The consumer is started, and its fetcher tells when it asked for what."""
-        await super().on_start()
-        fetcher = self._ensure_consumer()._fetcher
-        fetcher._proc_fetch_request = partial(self._fetch_and_note, fetcher, fetcher._proc_fetch_request)
-        # Records that wait here for their budget must not keep other partitions of the same broker from being fetched for the usual 100 ms.
-        fetcher._prefetch_backoff = _POLL_PAUSED_S
+    # -- what is read --------------------------------------------------------------------------------------------------
 
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        """A consumer with our fetch settings: Faust knows no setting for them."""
-        consumer = super()._create_worker_consumer(transport)
-        fetch = self.app.fetch
-        consumer._fetch_min_bytes = fetch.min_bytes
-        consumer._fetch_max_wait_ms = fetch.max_wait_ms
-        consumer._fetch_max_bytes = fetch.max_bytes
-        return consumer
+    def seek(self, positions: Mapping[TP, int], epoch: int) -> None:
+        """Fetching goes on at `positions`, and batches carry `epoch`."""
+        for tp, position in positions.items():
+            self.caught.pop(tp, None)
+            self._arrived.pop(tp, None)
+            self._cursors[tp] = _Cursor(tp, position, epoch)
+        self._soon()
 
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Assigned partitions are held until their lanes seek. They get a position at once, so that nobody asks for a committed one."""
-        consumer = self._ensure_consumer()
-        self.caught.clear()
-        self._epoch.clear()
-        self._next.clear()
-        self._paused.clear()
-        for tp in assigned:
-            consumer.seek(_aiokafka(tp), 0)
-            consumer.pause(_aiokafka(tp))
-        await super().on_partitions_assigned(assigned, generation_id)
-
-    # Called in the main thread.
+    def forget(self, tps: Iterable[TP]) -> None:
+        """Nothing of `tps` is fetched until somebody seeks again."""
+        for tp in tps:
+            self.caught.pop(tp, None)
+            self._arrived.pop(tp, None)
+            self._cursors.pop(tp, None)
 
     def pause(self, tps: Iterable[TP]) -> None:
-        """Nothing more is fetched of `tps`; what has been fetched waits here."""
-        self._paused.update(tps)
+        """Nothing more is fetched of `tps`; what is on its way still comes."""
+        for tp in tps:
+            if tp in self._cursors:
+                self._cursors[tp].paused = True
 
     def resume(self, tps: Iterable[TP]) -> None:
-        self._paused.difference_update(tps)
-
-    async def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
-        """Fetching goes on at `positions`, and batches carry `epoch`. A partition that has left meanwhile is passed over."""
-        await self._in_thread(self._seek_to(positions, epoch))
+        for tp in tps:
+            if tp in self._cursors:
+                self._cursors[tp].paused = False
+        self._soon()
 
     async def batches(self) -> dict[TP, RecordBatch]:
-        """What has been fetched since the last call; waits a moment when there is nothing."""
-        return await self._in_thread(self._batches())
-
-    async def bounds(self, tps: Sequence[TP]) -> dict[TP, Bounds]:
-        """First and next offset of the logs. Waits until the brokers answer."""
-        return await self._in_thread(self._bounds([_aiokafka(tp) for tp in tps]))
-
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Whether Kafka holds `offsets` now. They are a hint, so no failure matters: the next commit carries all that this one did."""
-        if self.crashed or self.should_stop or time.monotonic() < self._commits_rest_until_s:
-            return False
-        try:
-            async with asyncio.timeout(2 * _COMMIT_S):  # the thread may end right now and leave us without an answer
-                return await self._in_thread(self._commit_hint(offsets))
-        except TimeoutError:
-            return False
-
-    def _in_thread(self, job: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """Faust's own queue into the thread has two workers, one of which would always be busy with fetching, and a slow broker would
-        block the other."""
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(job, self.thread_loop))
-
-    # The jobs.
-
-    async def _seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
-        consumer = self._ensure_consumer()
-        for tp, position in positions.items():
+        """What has arrived since the last call; waits a moment when there is nothing. Raises what no waiting can cure."""
+        if not self._arrived and self._failure is None:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            alarm = loop.call_later(_POLL_S, self._wake)
             try:
-                consumer.seek(_aiokafka(tp), position)
-            except IllegalStateError:
-                continue
-            self.caught.pop(tp, None)
-            self._epoch[tp], self._next[tp] = epoch, position
-            self._paused.discard(tp)
-            consumer.resume(_aiokafka(tp))
+                await self._waiter
+            finally:
+                alarm.cancel()
+        if self._failure is not None:
+            raise self._failure
+        taken, self._arrived = self._arrived, {}
+        self._soon()
+        return taken
 
-    async def _batches(self) -> dict[TP, RecordBatch]:
-        consumer = self._ensure_consumer()
-        flowing = [_aiokafka(tp) for tp in self._epoch if tp not in self._paused]
-        if not flowing:
-            await asyncio.sleep(_POLL_PAUSED_S)
-            return {}
-        if consumer._fetcher.error_future.done():
-            await consumer._fetcher.error_future  # the fetching itself has died: say so instead of waiting for ever
-        timeout_ms = 1000 * (_POLL_PAUSED_S if self._paused else _POLL_S)
+    async def close(self) -> None:
+        """No connection is left."""
+        self._cursors.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+        await ended(self._tasks)
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                async with asyncio.timeout(_CLOSE_S):
+                    await client.close()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def _soon(self) -> None:
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """One request for each leader that does not hold one. None while something lies here that nobody has taken."""
+        self._turn = None
+        if self._arrived:
+            return
+        loads: dict[int | None, list[_Cursor]] = {}
+        for cursor in self._cursors.values():
+            if not cursor.paused:
+                loads.setdefault(self._leader(cursor.tp), []).append(cursor)
+        for leader in [leader for leader in self._pauses if leader not in loads]:  # it leads nothing of ours any more
+            del self._pauses[leader]
+            self._trouble.over(leader, served=False)
+        for leader, cursors in loads.items():
+            if leader not in self._busy:
+                self._busy.add(leader)
+                task = asyncio.get_running_loop().create_task(self._ask(leader, cursors))
+                self._tasks.add(task)
+                task.add_done_callback(self._done)
+
+    def _leader(self, tp: TP) -> int | None:
+        """The broker that leads `tp`; None when nobody does, or nobody knows."""
+        if self._client is None:
+            return None
+        leader: int | None = self._client.cluster.leader_for_partition(tp)
+        return None if leader == -1 else leader
+
+    async def _ask(self, leader: int | None, cursors: Sequence[_Cursor]) -> None:
+        """One request and what came of it. The leader is free again."""
         try:
-            fetched = await consumer.getmany(*flowing, timeout_ms=timeout_ms)
-        except OffsetOutOfRangeError as error:
-            return self._lost(error.args[0])
-        return self._stamped(fetched)  # no other task ran since the records left the fetcher, so positions are theirs
+            trouble = await (self._look_up(cursors) if leader is None else self._fetch_from(leader, cursors))
+        except (kafka.KafkaError, OSError) as error:  # asyncio's TimeoutError is an OSError
+            trouble = error
+        if trouble is None:
+            if self._pauses.pop(leader, None) is not None:
+                self._trouble.over(leader)
+        else:
+            self._trouble.wait(leader, words(trouble))
+            await self._rest(leader)
+        self._busy.discard(leader)
+        self._soon()
 
-    def _stamped(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[TP, RecordBatch]:
-        """Batches with the positions they cover. Where a position moved without any record (markers, compaction), the batch is empty."""
-        out: dict[TP, RecordBatch] = {}
-        assignment = self._ensure_consumer()._subscription.subscription.assignment
-        for tp, start in self._next.items():
-            state = assignment.state_value(tp)
-            if state is None or state.position == start:
-                continue
-            out[tp] = RecordBatch(tp, start, state.position, self._epoch[tp], fetched.get(tp, ()))
-            self._next[tp] = state.position
-        return out
-
-    def _lost(self, positions: Mapping[TopicPartition, int]) -> dict[TP, RecordBatch]:
-        """The log does not hold `positions` any more. Their lanes are told, and find out what to do about it when they open again."""
-        consumer = self._ensure_consumer()
-        out: dict[TP, RecordBatch] = {}
-        for key, position in positions.items():
-            tp = TP(key.topic, key.partition)
-            if tp in self._epoch:
-                log.warning("%s/%d does not hold offset %d", tp.topic, tp.partition, position)
-                out[tp] = RecordBatch(tp, LOST, LOST, self._epoch.pop(tp), ())
-                self._next.pop(tp)
-                consumer.pause(key)
-        return out
-
-    async def _bounds(self, tps: Sequence[TopicPartition]) -> dict[TP, Bounds]:
-        consumer = self._ensure_consumer()
-        waiting = False
-        while True:
-            try:
-                starts = await consumer.beginning_offsets(tps)
-                ends = await consumer.end_offsets(tps)
-                return {TP(tp.topic, tp.partition): Bounds(starts[tp], ends[tp]) for tp in tps}
-            except KafkaError as error:
-                if not waiting:
-                    log.warning("waiting for Kafka: the ends of the log are not known (%s)", type(error).__name__)
-                waiting = True
-            await asyncio.sleep(_RETRY_S)
-
-    async def _commit_hint(self, offsets: Mapping[TP, int]) -> bool:
-        consumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        try:
-            async with asyncio.timeout(_COMMIT_S):
-                await consumer.commit({_aiokafka(tp): offset for tp, offset in offsets.items() if tp in assigned})
-        except (KafkaError, TimeoutError) as error:
-            log.info("offsets not committed for now (%s)", type(error).__name__)
-            self._commits_rest_until_s = time.monotonic() + _COMMIT_REST_S
-            return False
-        return True
-
-    async def _fetch_and_note(
-        self, fetcher: Any, fetch: Callable[..., Awaitable[bool]], assignment: Any, node_id: int, request: Any
-    ) -> bool:
-        """Stands around `Fetcher._proc_fetch_request`, which stamps each topic-partition that was answered without an error."""
-        states = [
-            (TP(topic, partition), assignment.state_value(TP(topic, partition)))
-            for topic, partitions in request.topics
-            for partition, *_ in partitions
-        ]
-        for _, state in states:
-            state.timestamp = 0
-        request.__class__ = QuickFetchRequest  # the same one, which aiokafka makes itself and has not packed yet
+    async def _fetch_from(self, leader: int, cursors: Sequence[_Cursor]) -> Exception | None:
+        """What `leader` holds behind the cursors has arrived. Returns why it does not answer for some of them."""
+        fetch, limit = self._fetch, self._fetch.partition_max_bytes
+        asked: dict[str, dict[int, tuple[_Cursor, int]]] = {}
+        for cursor in cursors:
+            asked.setdefault(cursor.tp.topic, {})[cursor.tp.partition] = cursor, cursor.position
+        topics = [(topic, [(number, at, limit) for number, (_, at) in numbers.items()]) for topic, numbers in asked.items()]
+        request = QuickFetchRequest(fetch.max_wait_ms, fetch.min_bytes, fetch.max_bytes, READ_UNCOMMITTED, topics)
         sent_ms = time.time_ns() // 1_000_000
-        has_records = await fetch(assignment, node_id, request)
-        for tp, state in states:
-            fetched = fetcher._records.get(tp)
-            if type(fetched) is FetchResult and fetched._partition_records is not None:
-                fetched._partition_records.__class__ = LogRecords  # nothing of it has been unpacked: no other task ran since it was made
-            if state.timestamp and tp in self._epoch:
-                new = tp not in self.caught
-                self.caught[tp] = Caught(state.highwater, sent_ms)
-                if new:
-                    self.on_caught(tp)
-        return has_records
+        response = await self._connected().send(leader, request)
+        trouble: Exception | None = None
+        for topic, answers in response.topics:
+            numbers = asked[topic]
+            for answer in answers:  # partition, error code, high watermark, ..., records
+                cursor, position = numbers[answer[0]]
+                if self._cursors.get(cursor.tp) is not cursor or cursor.position != position:
+                    continue  # somebody has sought meanwhile, or two brokers have answered
+                if answer[1] == 0:
+                    self._take_in(cursor, answer[2], sent_ms, answer[-1])
+                else:
+                    trouble = self._refused(cursor, kafka.for_code(answer[1])()) or trouble
+        if self._arrived:
+            self._wake()
+        return trouble
 
+    def _take_in(self, cursor: _Cursor, high_watermark: int, sent_ms: int, data: bytes | None) -> None:
+        """Records, and how far the log went. Where a position moves without any record (markers, compaction), the batch is empty."""
+        tp = cursor.tp
+        if data:
+            # No list of aborted transactions, as all is read; keys and values stay bytes; checksums are looked at.
+            found = LogRecords(tp, MemoryRecords(data), None, cursor.position, None, None, True, READ_UNCOMMITTED)
+            try:
+                records, end = list(found), found.next_fetch_offset
+            except kafka.KafkaError as error:  # a wrong checksum, a compression that is not known here
+                at = f"{tp.topic}/{tp.partition}, offset {found.next_fetch_offset}"
+                raise StreamsError(f"{at}: what lies there cannot be read ({words(error)})") from None
+            if end != cursor.position:
+                self._arrived[tp] = RecordBatch(tp, cursor.position, end, cursor.epoch, records)
+                cursor.position = end
+        new = tp not in self.caught
+        self.caught[tp] = Caught(high_watermark, sent_ms)
+        if new:
+            self._on_caught(tp)
 
-def _aiokafka(tp: TP) -> TopicPartition:
-    return TopicPartition(tp.topic, tp.partition)
+    def _refused(self, cursor: _Cursor, error: Exception) -> Exception | None:
+        """What an error says of a topic-partition; returned when it is asked for again."""
+        tp = cursor.tp
+        if isinstance(error, kafka.OffsetOutOfRangeError):
+            # The log does not hold the position any more. The lane is told, and finds out what to do about it when it opens again.
+            log.warning("%s/%d does not hold offset %d", tp.topic, tp.partition, cursor.position)
+            self._arrived[tp] = RecordBatch(tp, LOST, LOST, cursor.epoch, ())
+            del self._cursors[tp]
+        elif isinstance(error, FINAL):
+            self._failure = ConfigError(f"Kafka does not let us read ({words(error)})", file=f"{tp.topic}/{tp.partition}")
+            self._wake()
+        else:
+            return error
+        return None
+
+    # -- what goes wrong -----------------------------------------------------------------------------------------------
+
+    def _connected(self) -> AIOKafkaClient:
+        if self._client is None:
+            self._client = AIOKafkaClient(
+                bootstrap_servers=self._bootstrap,
+                client_id="streams",
+                request_timeout_ms=round(1000 * _REQUEST_S) + self._fetch.max_wait_ms,
+                **self._access,
+            )
+        return self._client
+
+    async def _look_up(self, cursors: Sequence[_Cursor]) -> Exception | None:
+        """Asks who leads. Returns why of some it is not known still."""
+        client = self._connected()
+        async with asyncio.timeout(_REQUEST_S):
+            if not client.cluster.brokers():
+                await client.bootstrap()
+            for topic in {cursor.tp.topic for cursor in cursors}:
+                client.add_topic(topic)
+            if not await client.force_metadata_update():
+                return kafka.KafkaConnectionError("no broker can be reached")
+        unknown = [cursor.tp for cursor in cursors if self._leader(cursor.tp) is None]
+        return kafka.LeaderNotAvailableError(f"{unknown[0].topic}/{unknown[0].partition}") if unknown else None
+
+    async def _rest(self, leader: int | None) -> None:
+        """Somebody else may lead by now."""
+        await self._pauses[leader].pause()
+        if leader is not None:
+            with suppress(kafka.KafkaError, OSError):
+                async with asyncio.timeout(_REQUEST_S):
+                    await self._connected().force_metadata_update()
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        """What nobody has foreseen is raised where somebody waits."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self._wake()

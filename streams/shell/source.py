@@ -31,7 +31,7 @@ class Feed(Protocol):
     def new_epoch(self) -> int:
         """A number that no batch carries yet, higher than all before it."""
 
-    async def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
+    def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
         """Fetching goes on at `positions`, unpaused; batches carry `epoch` from now on."""
 
     def pause(self, tps: Iterable[TP]) -> None:
@@ -85,7 +85,8 @@ class KafkaSource:
             unsaved.clear()
             self._size_bytes[topic] = 0
         self.saved(positions)
-        await self._feed.seek_to({self._tps[topic]: at for topic, at in positions.items()}, epoch)
+        if not self._closed:  # else somebody else may read there by now
+            self._feed.seek_to({self._tps[topic]: at for topic, at in positions.items()}, epoch)
         return epoch
 
     def take(self) -> Sequence[Batch]:

@@ -18,7 +18,8 @@ from mode.utils.futures import notify
 
 from streams.errors import ConfigError
 from streams.shell.batches import Fetch
-from streams.shell.fetching import ConsumerThread
+from streams.shell.fetching import LogReader
+from streams.shell.groupthread import ConsumerThread
 from streams.shell.ports import Bounds, Caught
 from streams.shell.source import KafkaSource
 
@@ -61,7 +62,13 @@ class Consumer(driver.Consumer):
         self._saved: dict[TP, int] = {}
         self._epochs = itertools.count(1)
         super().__init__(*args, **options)
-        self._thread.on_caught = self._on_caught
+        conf = self.app.conf
+        self._reader = LogReader(
+            driver.server_list(self.transport.url, self.transport.default_port),
+            driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+            self.app.fetch,
+            self._on_caught,
+        )
 
     def offer(self, fetch: Fetch) -> None:
         """Each batch is with the lane of its partition, if there is one. Never raises: the agent has nothing to decide."""
@@ -93,9 +100,15 @@ class Consumer(driver.Consumer):
         """The lanes of `revoked` have ended, Kafka knows what they saved, and nothing of theirs is committed from here on."""
         await self.close_lanes({tp.partition for tp in revoked})
         await self.force_commit()
+        self._reader.forget(revoked)
         for tp in revoked:
             self._saved.pop(tp, None)
         await super().on_partitions_revoked(revoked)
+
+    async def on_stop(self) -> None:
+        """Nothing is read any more."""
+        await super().on_stop()
+        await self._reader.close()
 
     async def close_lanes(self, partitions: Collection[int] | None = None) -> None:
         """The lanes of `partitions` (all of them when None) have ended, or `close_s` has passed."""
@@ -126,7 +139,7 @@ class Consumer(driver.Consumer):
             while not (self.should_stop or fetcher.should_stop):
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow.wait())
-                batches: Mapping[TP, Any] = await self._thread.batches()
+                batches: Mapping[TP, Any] = await self._reader.batches()
                 for tp, fetch in self.scheduler.iterate(batches):
                     await self.callback(self._to_message(tp, fetch))
         except self.consumer_stopped_errors:
@@ -170,7 +183,7 @@ class Consumer(driver.Consumer):
 
     @property
     def caught(self) -> Mapping[TP, Caught]:
-        return self._thread.caught
+        return self._reader.caught
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, Bounds]:
         return await self._thread.bounds(tps)
@@ -178,14 +191,14 @@ class Consumer(driver.Consumer):
     def new_epoch(self) -> int:
         return next(self._epochs)
 
-    async def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
-        await self._thread.seek_to(positions, epoch)
+    def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
+        self._reader.seek(positions, epoch)
 
     def pause(self, tps: Iterable[TP]) -> None:
-        self._thread.pause(tps)
+        self._reader.pause(tps)
 
     def resume(self, tps: Iterable[TP]) -> None:
-        self._thread.resume(tps)
+        self._reader.resume(tps)
 
     def saved(self, positions: Mapping[TP, int]) -> None:
         self._saved.update(positions)
@@ -196,11 +209,8 @@ class Consumer(driver.Consumer):
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _on_caught(self, tp: TP) -> None:
-        self.loop.call_soon_threadsafe(self._wake, tp.partition)
-
-    def _wake(self, partition: int) -> None:
-        if partition in self.sources:
-            self.sources[partition].wake()
+        if tp.partition in self.sources:
+            self.sources[tp.partition].wake()
 
 
 class Transport(driver.Transport):

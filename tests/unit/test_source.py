@@ -36,7 +36,7 @@ class Feed:
     def new_epoch(self) -> int:
         return len(self.sought) + 1
 
-    async def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
+    def seek_to(self, positions: Mapping[TP, int], epoch: int) -> None:
         self.sought.append((dict(positions), epoch))
 
     def pause(self, tps: Iterable[TP]) -> None:
