@@ -19,6 +19,31 @@ class Take(NamedTuple):
     spans: Spans
 
 
+class _Topic:
+    """What is known of one topic.
+
+    records   those that arrived and are not saved
+    position  what is saved, and `end`, what has arrived
+    caught    what the last complete fetch said
+    as_of_ms  when the newest fetch was sent that found nothing more
+    last_ms   when the last record below `position` was appended
+    """
+
+    __slots__ = ("as_of_ms", "caught", "end", "last_ms", "name", "position", "records")
+
+    def __init__(self, name: str, position: int) -> None:
+        self.name = name
+        self.position = self.end = position
+        self.records: list[Record] = []
+        self.caught: Caught | None = None
+        self.as_of_ms = self.last_ms = -1
+
+    @property
+    def behind(self) -> bool:
+        """Whether the log holds more than has arrived, as far as we know."""
+        return self.caught is None or self.end < self.caught.high_watermark
+
+
 class Buffer:
     """Records of one lane between the position that is saved and the position that is fetched.
 
@@ -29,13 +54,7 @@ class Buffer:
 
     def __init__(self, positions: Mapping[str, int], epoch: int) -> None:
         self.epoch = epoch
-        self._topics = list(positions)
-        self._position = dict(positions)
-        self._end = dict(positions)
-        self._records: dict[str, list[Record]] = {topic: [] for topic in positions}
-        self._caught: dict[str, Caught] = {}
-        self._as_of_ms = dict.fromkeys(positions, -1)
-        self._last_ms = dict.fromkeys(positions, -1)
+        self._topics = {name: _Topic(name, position) for name, position in positions.items()}
 
     def add(self, batch: Batch) -> None:
         """The batch is behind what was there. Batches from before the last seek are dropped.
@@ -45,41 +64,48 @@ class Buffer:
         """
         if batch.epoch != self.epoch:
             return
-        if batch.start != self._end[batch.topic]:
-            raise Fenced(f"batch of {batch.topic} starts at {batch.start}, expected {self._end[batch.topic]}")
-        self._records[batch.topic].extend(batch.records)
-        self._end[batch.topic] = batch.end
+        topic = self._topics[batch.topic]
+        if batch.start != topic.end:
+            raise Fenced(f"batch of {batch.topic} starts at {batch.start}, expected {topic.end}")
+        topic.records.extend(batch.records)
+        topic.end = batch.end
 
     def note(self, caught: Mapping[str, Caught]) -> None:
         """Takes in what complete fetches said of the topics' ends."""
-        for topic, seen in caught.items():
-            self._caught[topic] = seen
-            if self._end[topic] >= seen.high_watermark:
-                self._as_of_ms[topic] = max(self._as_of_ms[topic], seen.sent_ms)
+        for name, seen in caught.items():
+            topic = self._topics[name]
+            topic.caught = seen
+            if topic.end >= seen.high_watermark and seen.sent_ms > topic.as_of_ms:
+                topic.as_of_ms = seen.sent_ms
 
     def holds(self, spans: Spans) -> bool:
         """Whether everything of `spans` has arrived."""
-        return all(self._end[topic] >= to for topic, (_, to) in spans.items())
+        return all(self._topics[name].end >= to for name, (_, to) in spans.items())
 
     def ready(self) -> bool:
         """Whether the end of every topic has been heard of: before that nothing can be said about order."""
-        return all(topic in self._caught for topic in self._topics)
+        return all([topic.caught is not None for topic in self._topics.values()])
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no record to take."""
+        return not any([topic.records for topic in self._topics.values()])
 
     def take(self, limit: int) -> Take:
         """Up to `limit` records in lane order. A topic that is behind (nothing here, but more in the log) is waited for; a caught-up
         one is not."""
-        out, used = self._merge(self._records, limit, wait=True)
+        out, used = self._merge(limit, wait=True)
         spans = {}
-        for topic in self._topics:
-            n, records, start = used[topic], self._records[topic], self._position[topic]
+        for name, topic in self._topics.items():
+            n, records, start = used[name], topic.records, topic.position
             # A topic that is folded to its end moves to where the fetch ended: markers and holes of the log count as read.
-            spans[topic] = (start, start if not n else self._end[topic] if n == len(records) else records[n - 1].offset + 1)
+            spans[name] = (start, start if not n else topic.end if n == len(records) else records[n - 1].offset + 1)
         return Take(out, spans)
 
     def exactly(self, spans: Spans) -> Sequence[Record]:
         """The records of `spans` in lane order (all have arrived): what a plan that was found in the head says to do."""
-        parts = {topic: self._records[topic][: _below(self._records[topic], spans[topic][1])] for topic in self._topics}
-        return self._merge(parts, sum(map(len, parts.values())), wait=False)[0]
+        most = {name: _below(topic.records, spans[name][1]) for name, topic in self._topics.items()}
+        return self._merge(sum(most.values()), wait=False, most=most)[0]
 
     def time_ms(self, taken: Take, grace_ms: int) -> int:
         """Partition time after `taken`: a low watermark, up to which everything appended to any topic has been folded.
@@ -88,53 +114,58 @@ class Buffer:
         it, a caught-up one by
         the moment at which a fetch that found nothing more was *sent*, less a grace for clocks that differ.
         """
-        return min([self._topic_time_ms(topic, taken, grace_ms) for topic in self._topics])
+        return min([_time_ms(topic, taken.spans[name][1], grace_ms) for name, topic in self._topics.items()])
 
     def advance(self, spans: Spans) -> None:
         """`spans` are saved: their records leave."""
-        for topic, (start, to) in spans.items():
+        for name, (start, to) in spans.items():
             if to == start:
                 continue
-            records = self._records[topic]
+            topic = self._topics[name]
+            records = topic.records
             n = _below(records, to)
             if n:
-                self._last_ms[topic] = records[n - 1].timestamp
+                topic.last_ms = records[n - 1].timestamp
                 del records[:n]
-            self._position[topic] = to
+            topic.position = to
 
-    def _topic_time_ms(self, topic: str, taken: Take, grace_ms: int) -> int:
-        records, to = self._records[topic], taken.spans[topic][1]
-        n = _below(records, to) if to > self._position[topic] else 0
-        if n < len(records):
-            return records[n].timestamp - 1
-        last_ms = (records[n - 1].timestamp if n else self._last_ms[topic]) - 1
-        return last_ms if self._behind(topic) else max(last_ms, self._as_of_ms[topic] - grace_ms)
-
-    def _behind(self, topic: str) -> bool:
-        return topic not in self._caught or self._end[topic] < self._caught[topic].high_watermark
-
-    def _merge(self, parts: Mapping[str, Sequence[Record]], limit: int, *, wait: bool) -> tuple[list[Record], dict[str, int]]:
-        """Merges the topics by append time, run by run, up to `limit` records; how many of each topic were used."""
+    def _merge(self, limit: int, *, wait: bool, most: Mapping[str, int] | None = None) -> tuple[list[Record], dict[str, int]]:
+        """Merges the topics by append time, run by run, up to `limit` records (of each topic up to `most`); how many of each topic were
+        used. `wait`: not beyond a topic that is behind."""
         out: list[Record] = []
         used = dict.fromkeys(self._topics, 0)
+        ends = {name: len(topic.records) for name, topic in self._topics.items()} if most is None else most
         while len(out) < limit:
             heads = []
-            for rank, topic in enumerate(self._topics):
-                if used[topic] < len(parts[topic]):
-                    heads.append((parts[topic][used[topic]].timestamp, rank, topic))
-                elif wait and self._behind(topic):
+            for rank, (name, topic) in enumerate(self._topics.items()):
+                at = used[name]
+                if at < ends[name]:
+                    heads.append((topic.records[at].timestamp, rank, name))
+                elif wait and topic.behind:
                     return out, used
             if not heads:
                 break
             heads.sort()
-            _, rank, topic = heads[0]
-            records, at = parts[topic], used[topic]
-            stop = min(len(records), at + limit - len(out))
+            _, rank, name = heads[0]
+            records, at = self._topics[name].records, used[name]
+            stop = min(ends[name], at + limit - len(out))
             if len(heads) > 1:
                 stop = _run(records, at, stop, heads[1][0], first=rank < heads[1][1])
-            out.extend(records[at:stop])
-            used[topic] = stop
+            out += records[at:stop]
+            used[name] = stop
+            if len(heads) == 1:
+                break  # the others have nothing here
         return out, used
+
+
+def _time_ms(topic: _Topic, to: int, grace_ms: int) -> int:
+    """Up to when everything that was appended to `topic` lies below `to`."""
+    records = topic.records
+    n = _below(records, to) if to > topic.position else 0
+    if n < len(records):
+        return records[n].timestamp - 1
+    last_ms = (records[n - 1].timestamp if n else topic.last_ms) - 1
+    return last_ms if topic.behind else max(last_ms, topic.as_of_ms - grace_ms)
 
 
 def _run(records: Sequence[Record], at: int, stop: int, limit_ms: int, *, first: bool) -> int:
@@ -148,7 +179,9 @@ def _run(records: Sequence[Record], at: int, stop: int, limit_ms: int, *, first:
 
 
 def _below(records: Sequence[Record], to: int) -> int:
-    """How many of `records` (by offset) lie below `to`."""
+    """How many of `records` (by offset) lie below `to`; most often it is all of them."""
+    if not records or records[-1].offset < to:
+        return len(records)
     low, high = 0, len(records)
     while low < high:
         middle = (low + high) // 2

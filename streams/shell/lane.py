@@ -248,7 +248,7 @@ class Lane:
 
     def _next_plan(self) -> tuple[Plan, Reading] | None:
         """What to do next: records that have arrived, or timers that are due; None when there is neither."""
-        if not self._buffer.ready():
+        if not self._buffer.ready() or self._nothing_to_do():
             return None
         taken = self._buffer.take(self._settings.max_batch_records)
         reading = self._flow.read(taken.records, self.partition)
@@ -276,6 +276,13 @@ class Lane:
             hold_ms=hold_ms,
         )
         return plan, reading
+
+    def _nothing_to_do(self) -> bool:
+        """Whether no look at the buffer could find a step to take: no record is here, and no time that it might tell is late enough. A quick
+        answer, for a lane that has just done all that there was."""
+        head, idle_ms = self._head, self._settings.idle_step_ms
+        latest_ms = max(self._clock.now_ms(), head.time_ms)
+        return self._buffer.empty and head.next_due_ms > latest_ms and (idle_ms is None or latest_ms - head.time_ms < idle_ms)
 
     async def _wait(self) -> None:
         """Until something arrives or a timer may be due; now and then the head is compared, as a store that was rolled back tells

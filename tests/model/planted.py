@@ -63,26 +63,25 @@ class NoFromBuffer(Buffer):
     """Batches are taken as they come, from wherever they were fetched."""
 
     def add(self, batch: Batch) -> None:
-        self._records[batch.topic].extend(batch.records)
-        self._end[batch.topic] = batch.end
+        topic = self._topics[batch.topic]
+        topic.records.extend(batch.records)
+        topic.end = batch.end
 
 
 class DrainedApart(Buffer):
     """Each topic is drained on its own, and time is the highest append time that was folded."""
 
     def take(self, limit: int) -> Take:
-        for topic in self._topics:
-            records, start = self._records[topic][:limit], self._position[topic]
-            if records:
-                spans = {t: (self._position[t], self._position[t]) for t in self._topics}
-                spans[topic] = (start, records[-1].offset + 1)
-                return Take(records, spans)
-        return Take([], {t: (self._position[t], self._position[t]) for t in self._topics})
+        spans = {name: (topic.position, topic.position) for name, topic in self._topics.items()}
+        for name, topic in self._topics.items():
+            if records := topic.records[:limit]:
+                return Take(records, spans | {name: (topic.position, records[-1].offset + 1)})
+        return Take([], spans)
 
     def time_ms(self, taken: Take, grace_ms: int) -> int:
         if taken.records:
             return max(record.timestamp for record in taken.records) - 1
-        return max(self._as_of_ms.values()) - grace_ms
+        return max(topic.as_of_ms for topic in self._topics.values()) - grace_ms
 
 
 def _with_buffer(buffer: type[Buffer]) -> type[Lane]:
