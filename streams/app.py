@@ -164,7 +164,11 @@ class Worker:
 
     def trouble(self) -> str | None:
         """What this worker waits for, in words; None when all is well."""
-        return self.store.trouble or self.publisher.trouble
+        return next((why for why in self.troubles() if why), None)
+
+    def troubles(self) -> tuple[str | None, ...]:
+        """What it waits for: the store, the outputs, the inputs."""
+        return self.store.trouble, self.publisher.trouble, None if self.app.feed is None else self.app.feed.trouble
 
     def snapshot(self) -> dict[str, Any]:
         """How this worker is, for its heartbeat."""
@@ -221,7 +225,7 @@ class Worker:
             starting=self.starting,
             joining=not self.app.rebalancing_count or self.app.rebalancing,
             lanes=self.watches(),
-            trouble=(self.store.trouble, self.publisher.trouble),
+            trouble=self.troubles(),
             promised=self.settings.observe,
         )
 

@@ -84,12 +84,12 @@ class Buffer:
 
     def ready(self) -> bool:
         """Whether the end of every topic has been heard of: before that nothing can be said about order."""
-        return all([topic.caught is not None for topic in self._topics.values()])
+        return all(topic.caught is not None for topic in self._topics.values())
 
     @property
     def empty(self) -> bool:
         """Whether there is no record to take."""
-        return not any([topic.records for topic in self._topics.values()])
+        return not any(topic.records for topic in self._topics.values())
 
     def take(self, limit: int) -> Take:
         """Up to `limit` records in lane order. A topic that is behind (nothing here, but more in the log) is waited for; a caught-up

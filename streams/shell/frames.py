@@ -185,10 +185,17 @@ def quick(request: type[RequestStruct]) -> type[RequestStruct]:
 
 
 class QuickFetchRequest(FetchRequest):  # type: ignore[misc]
-    """A request for records."""
+    """A request for records. `session` is the one that it belongs to with its number there, `forgotten` what the session loses by it."""
+
+    session: tuple[int, int] = (0, -1)
+    forgotten: Sequence[tuple[str, list[int]]] = ()
 
     def build(self, request_struct_class: Any) -> Any:
-        return super().build(quick(request_struct_class))
+        built = super().build(quick(request_struct_class))
+        if request_struct_class.API_VERSION >= 7:
+            built.session_id, built.session_epoch = self.session
+            built.forgotten_topics_data = self.forgotten
+        return built
 
 
 class QuickProduceRequest(ProduceRequest):  # type: ignore[misc]

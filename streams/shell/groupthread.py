@@ -1,7 +1,7 @@
 """Faust's consumer thread: our place in the group, the ends of the logs, and the offsets that Kafka is told.
 
-It is a thread of its own so that heartbeats leave while the main loop is in a long step. Records are read elsewhere (`fetching`): here every
-partition is paused for ever. Everything runs in the thread's own loop unless it says otherwise.
+It is a thread of its own so that heartbeats leave while the main loop is in a long step. Records are read elsewhere (`fetching`): here
+every partition is paused for ever. Everything runs in the thread's own loop unless it says otherwise.
 """
 
 import asyncio

@@ -278,7 +278,7 @@ class Lane:
         return plan, reading
 
     def _nothing_to_do(self) -> bool:
-        """Whether no look at the buffer could find a step to take: no record is here, and no time that it might tell is late enough. A quick
+        """Whether no look at the buffer could find a step: no record is here, and no time that it might tell is late enough. A quick
         answer, for a lane that has just done all that there was."""
         head, idle_ms = self._head, self._settings.idle_step_ms
         latest_ms = max(self._clock.now_ms(), head.time_ms)

@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -64,7 +64,7 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **options)
         conf = self.app.conf
         self._reader = LogReader(
-            driver.server_list(self.transport.url, self.transport.default_port),
+            driver.server_list(self.transport.url, cast(Transport, self.transport).default_port),
             driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
             self.app.fetch,
             self._on_caught,
@@ -178,6 +178,11 @@ class Consumer(driver.Consumer):
     def waiting_ms(self, now_ms: int) -> int:
         """How long records have waited in the lane that waits longest, without any being saved."""
         return max((now_ms - it.waiting_since_ms for it in self.sources.values() if it.waiting_since_ms is not None), default=0)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is waited for in order to read; None when the brokers answer."""
+        return self._reader.trouble
 
     # The `Feed` of the sources.
 

@@ -1,7 +1,7 @@
 """Everything of Faust, mode and aiokafka that we override, or that ours only works with, is the code that ours was written against.
 
 A test that fails here after an upgrade says: read the new version of that function, see whether ours (streams/shell: transport,
-fetching, table, engine, hosting) still does right, and only then take over its new fingerprint (the failure prints it).
+fetching, groupthread, table, engine, hosting) still does right, and only then take over its new fingerprint (the failure prints it).
 """
 
 import hashlib
@@ -25,14 +25,13 @@ OVERRIDDEN = {
     "faust.transport.consumer:Consumer._drain_messages": "e434fa9f22bd3e34",
     "faust.transport.consumer:Consumer._filter_committable_offsets": "943916bfdc0201f2",
     "faust.transport.consumer:Consumer.ack": "e2f1d0eb81f1a635",
+    "faust.transport.consumer:Consumer.on_stop": "df6081c977f3a4cd",
     "faust.transport.consumer:Consumer.on_partitions_revoked": "485f56bda150ff29",
     "faust.transport.consumer:Consumer.perform_seek": "5f206cbe28df6e95",
     "faust.transport.consumer:ConsumerThread.on_partitions_assigned": "4a65389d84a73ec4",
     "faust.transport.consumer:ThreadDelegateConsumer._commit": "fb302e4c45a9b370",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.__post_init__": "25e6bce38d2dfe11",
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": "93b0ecb8250ccaee",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.commit": "130880ad17923d98",
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.on_start": "c75020a54c327284",
     "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": "7e16c077370e772a",
     "faust.transport.drivers.aiokafka:Consumer.verify_event_path": "f26e5893055c5aba",
     "faust.transport.utils:DefaultSchedulingStrategy.iterate": "6b6ae2fb9ec1e4c2",
@@ -54,29 +53,24 @@ RELIED_ON = {
     "faust.transport.consumer:Consumer._commit_offsets": "36688c00d79e3984",
     "faust.transport.consumer:Consumer._commit_tps": "4f6fd9b00ad222b4",
     "faust.transport.consumer:Consumer.force_commit": "09d6a3005c0affec",
-    "faust.transport.consumer:Consumer.on_stop": "df6081c977f3a4cd",
     # The thread: its loop runs while the group waits for the main loop.
     "faust.transport.consumer:ThreadDelegateConsumer.threadsafe_partitions_assigned": "3738ce8482783269",
     "faust.transport.consumer:ThreadDelegateConsumer.threadsafe_partitions_revoked": "c3ed7e6da12b458d",
     "faust.transport.drivers.aiokafka:ConsumerRebalanceListener.on_partitions_assigned": "a5c5389d6c25d54f",
     "faust.transport.drivers.aiokafka:ConsumerRebalanceListener.on_partitions_revoked": "319c2cc5d2a98c1d",
     "faust.transport.drivers.aiokafka:Consumer._to_message": "c49e64adaf1b17cb",
-    # Positions move when records are handed out, and only then; an answer for another position is discarded; errors are raised once.
-    "aiokafka.consumer.consumer:AIOKafkaConsumer.getmany": "0d541dca77a7635f",
-    "aiokafka.consumer.consumer:AIOKafkaConsumer.start": "302863e8f60fe1e0",
-    "aiokafka.consumer.fetcher:FetchResult.check_assignment": "100fc9e4015a2676",
-    "aiokafka.consumer.fetcher:FetchResult.getall": "272c7bbe257b7eec",
+    # What its fetcher does for partitions that have a position and are paused: nothing. How records are unpacked, and where that ends.
     "aiokafka.consumer.fetcher:Fetcher._fetch_requests_routine": "61787c3f7470a33f",
     "aiokafka.consumer.fetcher:Fetcher._get_actions_per_node": "45ceeef2593b8e7b",
-    "aiokafka.consumer.fetcher:Fetcher._proc_fetch_request": "22675072788d23f0",
-    "aiokafka.consumer.fetcher:Fetcher.fetched_records": "eac04ada97c15649",
-    "aiokafka.consumer.fetcher:Fetcher.seek_to": "d47bf46cb6c0b7de",
+    "aiokafka.consumer.fetcher:PartitionRecords.__init__": "6550fa86ebf0fab7",
     "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": "9e73d34e16ff14cc",
-    "aiokafka.consumer.subscription_state:TopicPartitionState": "76caca15660734e8",
-    # The producer whose connections and id we use: its sender has the id when it has started, and rests while nobody appends.
+    # The producer whose id we use: its sender has the id when it has started, and rests while nobody appends. The client that it and our
+    # reader go through.
     "aiokafka.producer.producer:AIOKafkaProducer.start": "c229340520138b3a",
     "aiokafka.producer.sender:Sender.start": "6ccd14186f76db42",
     "aiokafka.producer.sender:Sender._sender_routine": "35018a9f0c28b3b4",
+    "aiokafka.client:AIOKafkaClient.bootstrap": "8c1ddef8405e3483",
+    "aiokafka.client:AIOKafkaClient.close": "bf91cf78db006306",
     "aiokafka.client:AIOKafkaClient.send": "11ceb9108b16544a",
     "aiokafka.client:AIOKafkaClient.add_topic": "f9e170d1350b24b9",
     "aiokafka.client:AIOKafkaClient.force_metadata_update": "db4c0f4588bb340d",
@@ -89,7 +83,8 @@ RELIED_ON = {
     "aiokafka.protocol.produce:ProduceRequest": "bafee537157029f1",
     "aiokafka.conn:AIOKafkaConnection.send": "57f6399643020568",
     "aiokafka.conn:AIOKafkaConnection._handle_frame": "6d7c956b1806cf75",
-    # The group: partitions are revoked before others get them; a static member does not leave.
+    # The group: partitions are revoked before others get them; a static member does not leave; nobody leaves because nothing is polled.
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._heartbeat_routine": "1ca506756771789e",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._maybe_leave_group": "6636dd76c01c32fd",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._on_join_complete": "61b81a92bb83c73e",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._on_join_prepare": "63058b1c13eeec94",
