@@ -230,13 +230,14 @@ class LogReader:
             for partition, code, high_watermark, *_, data in answers:
                 tp = TP(topic, partition)
                 mentioned[tp] = None
+                if not code:
+                    session.ends[tp] = high_watermark  # whatever becomes of the rest: it is not told again
                 cursor, position = asked[tp]
                 if self._cursors.get(tp) is not cursor or cursor.position != position:
                     continue  # somebody has sought meanwhile, or two brokers have answered
                 if code:
                     trouble = self._refused(cursor, kafka.for_code(code)()) or trouble
                     continue
-                session.ends[tp] = high_watermark
                 if data:
                     self._take_in(cursor, data)
                 self._hear(tp, high_watermark, sent_ms)

@@ -115,6 +115,18 @@ async def test_after_a_seek_to_the_same_place_the_end_is_told_anew(readers: Read
     assert (await heard(reader, logs[:1]))[logs[0]].high_watermark == 2
 
 
+async def test_a_seek_while_the_first_answer_is_on_its_way(readers: Readers, logs: list[TP]) -> None:
+    """The answer is for nobody, but the broker believes that we know the ends of the logs now, and does not tell them again."""
+    reader = readers.open()
+    reader.seek(dict.fromkeys(logs, 0), 1)
+    async with asyncio.timeout(HANG_S):
+        while all(leader is None for leader in reader._busy):
+            await asyncio.sleep(0)
+    reader.seek(dict.fromkeys(logs, 0), 2)
+    assert not reader.caught
+    assert [seen.high_watermark for seen in (await heard(reader, logs)).values()] == [0, 0, 0, 0]
+
+
 async def test_a_seek_back_reads_again(readers: Readers, logs: list[TP], send: Send) -> None:
     await send(logs[0], 6)
     reader = readers.open()
