@@ -36,8 +36,13 @@ log = logging.getLogger(__name__)
 
 #: How long one look at what has arrived may wait: whoever waits may be told to stop meanwhile.
 _POLL_S: Final = 0.1
-#: A request without an answer is sent again after so long, beside the time for which the broker may hold it.
-_REQUEST_S: Final = 10.0
+#: A request without an answer is sent again after so long, beside the time for which the broker may hold it: enough for `max_bytes` over a
+#: slow line.
+_REQUEST_S: Final = 30.0
+#: So long for the question who leads.
+_LOOK_UP_S: Final = 10.0
+#: After so much has been unpacked, others get their turn.
+_BREATH_BYTES: Final = 256 << 10
 _CLOSE_S: Final = 2.0
 
 
@@ -198,6 +203,8 @@ class LogReader:
                 await self._look_up(cursors)
             else:
                 trouble = await self._fetch_from(leader, cursors)
+                if trouble is not None:  # it does answer: the pauses get no longer
+                    self._pauses[leader].begin_again()
         except (kafka.KafkaError, OSError) as error:  # asyncio's TimeoutError is an OSError
             trouble = error
         if trouble is None:
@@ -226,6 +233,7 @@ class LogReader:
         self._sessions[leader] = session
         trouble: Exception | None = None
         mentioned: dict[TP, None] = {}
+        unpacked_bytes = 0
         for topic, answers in response.topics:
             for partition, code, high_watermark, *_, data in answers:
                 tp = TP(topic, partition)
@@ -240,10 +248,15 @@ class LogReader:
                     continue
                 if data:
                     self._take_in(cursor, data)
+                    unpacked_bytes += len(data)
                 self._hear(tp, high_watermark, sent_ms)
-        for tp, high_watermark in session.unmentioned(asked, mentioned):
-            if self._cursors.get(tp) is asked[tp][0]:
-                self._hear(tp, high_watermark, sent_ms)
+                if unpacked_bytes > _BREATH_BYTES:
+                    unpacked_bytes = 0
+                    await asyncio.sleep(0)
+        if not response.throttle_time_ms:  # else it is empty, and nobody has looked at the logs
+            for tp, high_watermark in session.unmentioned(asked, mentioned):
+                if self._cursors.get(tp) is asked[tp][0]:
+                    self._hear(tp, high_watermark, sent_ms)
         if self._arrived:
             self._wake()
         return trouble
@@ -251,6 +264,9 @@ class LogReader:
     def _take_in(self, cursor: _Cursor, data: bytes) -> None:
         """Records. Where a position moves without any (markers, compaction), the batch is empty."""
         tp = cursor.tp
+        if tp in self._arrived:  # another broker was quicker, and nobody has taken it yet: these come again
+            return
+        self._cursors[tp] = self._cursors.pop(tp)  # the last one to be served next time, where the answer has no room for all
         # No list of aborted transactions, as all is read; keys and values stay bytes; checksums are looked at.
         found = LogRecords(tp, MemoryRecords(data), None, cursor.position, None, None, True, READ_UNCOMMITTED)
         try:
@@ -298,7 +314,7 @@ class LogReader:
     async def _look_up(self, cursors: Sequence[_Cursor]) -> None:
         """Asks who leads. Raises `KafkaError` or `OSError` while that is not known of all."""
         client = self._connected()
-        async with asyncio.timeout(_REQUEST_S):
+        async with asyncio.timeout(_LOOK_UP_S):
             if not client.cluster.brokers():
                 await client.bootstrap()
             for topic in {cursor.tp.topic for cursor in cursors}:
@@ -313,7 +329,7 @@ class LogReader:
         await self._pauses[leader].pause()
         if leader is not None:
             with suppress(kafka.KafkaError, OSError):
-                async with asyncio.timeout(_REQUEST_S):
+                async with asyncio.timeout(_LOOK_UP_S):
                     await self._connected().force_metadata_update()
 
     def _done(self, task: "asyncio.Task[None]") -> None:

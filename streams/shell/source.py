@@ -99,7 +99,8 @@ class KafkaSource:
         return {topic: caught[tp] for topic, tp in self._tps.items() if tp in caught}
 
     async def wait(self, until_ms: int) -> None:
-        self._feed_the_starving()
+        if not self._closed:
+            self._feed_the_starving()
         delay_s = (until_ms - self._clock.now_ms()) / 1000
         if self._closed:
             await asyncio.sleep(_CLOSED_S)  # whoever has not heard of it yet must not spin

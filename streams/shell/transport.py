@@ -107,8 +107,10 @@ class Consumer(driver.Consumer):
 
     async def on_stop(self) -> None:
         """Nothing is read any more."""
-        await super().on_stop()
-        await self._reader.close()
+        try:
+            await super().on_stop()
+        finally:
+            await self._reader.close()
 
     async def close_lanes(self, partitions: Collection[int] | None = None) -> None:
         """The lanes of `partitions` (all of them when None) have ended, or `close_s` has passed."""

@@ -7,12 +7,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from streams.core.record import Output
-from streams.errors import StreamsError
 from streams.shell.batches import LOST, RecordBatch
-from streams.shell.fetching import FetchSettings, LogReader, _Cursor
+from streams.shell.fetching import FetchSettings, LogReader
 from streams.shell.ports import Caught
-from streams.shell.producer import OutputBatch
 from tests.ear import HANG_S, Ear, listening
 from tests.stack import Kafka, Topics
 
@@ -127,6 +124,20 @@ async def test_a_seek_while_the_first_answer_is_on_its_way(readers: Readers, log
     assert [seen.high_watermark for seen in (await heard(reader, logs)).values()] == [0, 0, 0, 0]
 
 
+async def test_partitions_that_come_back_while_the_first_answer_is_on_its_way(readers: Readers, logs: list[TP]) -> None:
+    """A rebalance, however long it takes."""
+    reader = readers.open()
+    reader.seek(dict.fromkeys(logs, 0), 1)
+    async with asyncio.timeout(HANG_S):
+        while all(leader is None for leader in reader._busy):
+            await asyncio.sleep(0)
+        reader.forget(logs)
+        while reader._busy:
+            await reader.batches()
+    reader.seek(dict.fromkeys(logs, 0), 2)
+    assert [seen.high_watermark for seen in (await heard(reader, logs)).values()] == [0, 0, 0, 0]
+
+
 async def test_a_seek_back_reads_again(readers: Readers, logs: list[TP], send: Send) -> None:
     await send(logs[0], 6)
     reader = readers.open()
@@ -208,12 +219,3 @@ async def _says(reader: LogReader, ear: Ear, start: str) -> None:
     hearing = asyncio.create_task(ear.hears(start))
     while not hearing.done():
         await reader.batches()
-
-
-def test_what_cannot_be_read_is_said_and_not_passed_over() -> None:
-    """A checksum that does not fit."""
-    text = OutputBatch(1000, [Output("a", 0, b"key", b"value", [])], 0).sealed(-1, -1, -1)
-    text[-3] ^= 1
-    reader = LogReader(["nowhere:1"], {}, FetchSettings())
-    with pytest.raises(StreamsError, match=r"a/0, offset 0: what lies there cannot be read \(CorruptRecordException\)"):
-        reader._take_in(_Cursor(TP("a", 0), 0, 1), bytes(text))
