@@ -38,13 +38,16 @@ class Hub:
     Nothing is told before `open`: by then the records of the past are in `recall`, and every later one comes in a frame.
     """
 
-    def __init__(self, recall: Recall, *, most_readers: int = 500, most_frames: int = _FRAMES) -> None:
-        self._recall, self._most_readers, self._most_frames = recall, most_readers, most_frames
+    def __init__(self, recall: Recall, *, most_readers: int = 500, most_frames: int = _FRAMES, comment_s: float = _COMMENT_S) -> None:
+        """`comment_s`: no reader hears nothing for longer."""
+        self._recall, self._most_readers, self._most_frames, self._comment_s = recall, most_readers, most_frames, comment_s
         self._ring: deque[_Frame] = deque()
         self._bytes = self._number = self._readers = 0
         self._told: Position = recall.position
         self._news = asyncio.Event()
         self._open = self._closed = False
+        self._beats = 0
+        self._alarm: asyncio.TimerHandle | None = None  # one clock for all readers
         self.frames = dict.fromkeys(KINDS, 0)
 
     @property
@@ -90,6 +93,8 @@ class Hub:
     def close(self) -> None:
         """Every stream ends."""
         self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._wake()
 
     def _wake(self) -> None:
@@ -108,17 +113,18 @@ class Hub:
         finally:
             self._readers -= 1
 
-    async def stream(
-        self, kinds: frozenset[str], after: Position | None, opening: Callable[[], bytes] = bytes, comment_s: float = _COMMENT_S
-    ) -> AsyncIterator[bytes]:
+    async def stream(self, kinds: frozenset[str], after: Position | None, opening: Callable[[], bytes] = bytes) -> AsyncIterator[bytes]:
         """Everything of `kinds` from `after` on (None: from now on), until the reader goes away or the hub is closed.
 
         When it is no longer known what came after `after`, an event `reset` says so: ask for the history again. `opening` is the figures
         that a `now` begins with.
         """
         yield f"retry: {_RETRY_MS}\n\n".encode()
+        said = self._beats
         while not self._open and not self._closed:
-            if not await self._woken(comment_s):
+            await self._news_or_beat()
+            if said != self._beats:
+                said = self._beats
                 yield b": still reading the past\n\n"
         number, at = self._number, self._told
         if after is not None:
@@ -133,19 +139,24 @@ class Hub:
                     yield part
             parts, number, at = self._next(number, at, kinds)
             if parts:
+                said = self._beats
                 yield b"".join(parts)
-            elif number == self._number and not await self._woken(comment_s):
+            elif said != self._beats:
+                said = self._beats
                 yield b": still here\n\n"
+            elif number == self._number:
+                await self._news_or_beat()
 
-    async def _woken(self, within_s: float) -> bool:
-        """Waits for news; False when there was none within `within_s`."""
-        news = self._news
-        try:
-            async with asyncio.timeout(within_s):
-                await news.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def _news_or_beat(self) -> None:
+        """Waits until something is new for somebody, or `comment_s` has passed for all."""
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(self._comment_s, self._beat)
+        await self._news.wait()
+
+    def _beat(self) -> None:
+        self._alarm = None
+        self._beats += 1
+        self._wake()
 
     def _next(self, number: int, at: Position, kinds: frozenset[str]) -> tuple[list[bytes], int, Position]:
         """The next frames after `number`, as many as may leave at once; the number and the position of the last one looked at."""

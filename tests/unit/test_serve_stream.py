@@ -212,10 +212,24 @@ async def test_nothing_is_told_before_the_past_has_been_read() -> None:
 
 
 async def test_a_silent_stream_says_that_it_is_there() -> None:
-    it = Told()
-    stream = it.hub.stream(ALL, None, comment_s=0.0)
+    it = Told(comment_s=0.0)
+    stream = it.stream()
     await anext(stream)
-    assert await anext(stream) == b": still here\n\n"
+    for _ in range(2):
+        assert await anext(stream) == b": still here\n\n"
+
+
+async def test_one_that_hears_nothing_of_all_that_is_told_hears_that_it_is_there() -> None:
+    """What others are told keeps no proxy from closing a connection."""
+    it = Told(comment_s=0.05)
+    stream = it.hub.stream(frozenset({"alerts"}), None)
+    await anext(stream)
+    part = asyncio.ensure_future(anext(stream))
+    async with asyncio.timeout(60):
+        while not part.done():
+            it.hub.publish("now", b"{}")
+            await asyncio.sleep(0)
+    assert await part == b": still here\n\n"
 
 
 async def test_a_closed_hub_ends_its_streams() -> None:
