@@ -57,7 +57,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     min_bytes: int = 65_536
-    max_wait_ms: int = 17
+    max_wait_ms: int = 16
     max_bytes: int = 8 << 20
     partition_max_bytes: int = 1 << 20
     budget_bytes: int = 2 << 20
