@@ -29,10 +29,9 @@ class _Topic:
     last_ms   when the last record below `position` was appended
     """
 
-    __slots__ = ("as_of_ms", "caught", "end", "last_ms", "name", "position", "records")
+    __slots__ = ("as_of_ms", "caught", "end", "last_ms", "position", "records")
 
-    def __init__(self, name: str, position: int) -> None:
-        self.name = name
+    def __init__(self, position: int) -> None:
         self.position = self.end = position
         self.records: list[Record] = []
         self.caught: Caught | None = None
@@ -54,7 +53,7 @@ class Buffer:
 
     def __init__(self, positions: Mapping[str, int], epoch: int) -> None:
         self.epoch = epoch
-        self._topics = {name: _Topic(name, position) for name, position in positions.items()}
+        self._topics = {name: _Topic(position) for name, position in positions.items()}
 
     def add(self, batch: Batch) -> None:
         """The batch is behind what was there. Batches from before the last seek are dropped.

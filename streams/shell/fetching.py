@@ -227,17 +227,17 @@ class LogReader:
         sent_ms = time.time_ns() // 1_000_000
         response = await self._connected().send(leader, request)
         if not session.goes_on(response):
-            if session.number == FetchSession().number:
+            if session.new:  # then it was not the session that it refused
                 raise kafka.for_code(response.error_code)
             return None
         self._sessions[leader] = session
         trouble: Exception | None = None
-        mentioned: dict[TP, None] = {}
+        mentioned: set[TP] = set()
         unpacked_bytes = 0
         for topic, answers in response.topics:
             for partition, code, high_watermark, *_, data in answers:
                 tp = TP(topic, partition)
-                mentioned[tp] = None
+                mentioned.add(tp)
                 if not code:
                     session.ends[tp] = high_watermark  # whatever becomes of the rest: it is not told again
                 cursor, position = asked[tp]

@@ -3,7 +3,7 @@
 Of 36 topic-partitions most have nothing new from one request to the next, fifty times a second.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from faust.types import TP
@@ -25,7 +25,7 @@ class FetchSession:
 
     def __init__(self) -> None:
         self._id, self._epoch = _NONE, _FIRST
-        self._positions: dict[TP, int] = {}
+        self._positions: Mapping[TP, int] = {}
         #: How far the logs went as it was told last: whoever is not mentioned in an answer has stayed where it was.
         self.ends: dict[TP, int] = {}
 
@@ -34,9 +34,14 @@ class FetchSession:
         """Which session a request belongs to, and which one of its requests it is."""
         return self._id, self._epoch
 
+    @property
+    def new(self) -> bool:
+        """Whether the next request says all: the broker knows nothing of us."""
+        return self._id == _NONE
+
     def news(self, positions: Mapping[TP, int], limit_bytes: int) -> tuple[Asked, list[tuple[str, list[int]]]]:
-        """What the next request has to say so that it asks for `positions`, and which partitions it takes back."""
-        known = self._positions if self._id else {}
+        """What the next request has to say so that it asks for `positions` (kept, not copied), and which partitions it takes back."""
+        known = {} if self.new else self._positions
         new = [(tp, at) for tp, at in positions.items() if known.get(tp) != at]
         asked: dict[str, list[tuple[int, int, int]]] = {}
         for tp, at in new:
@@ -46,7 +51,7 @@ class FetchSession:
             for tp in [tp for tp in known if tp not in positions]:
                 dropped.setdefault(tp.topic, []).append(tp.partition)
                 self.ends.pop(tp, None)
-        self._positions = dict(positions)
+        self._positions = positions
         return list(asked.items()), list(dropped.items())
 
     def goes_on(self, response: Any) -> bool:
@@ -59,6 +64,6 @@ class FetchSession:
         self._epoch = _FIRST if self._id == _NONE else self._epoch % _EPOCHS + 1
         return True
 
-    def unmentioned(self, asked: Iterable[TP], mentioned: Mapping[TP, object]) -> list[tuple[TP, int]]:
+    def unmentioned(self, asked: Iterable[TP], mentioned: Collection[TP]) -> list[tuple[TP, int]]:
         """Of those asked for the ones with no news, and how far their logs go."""
         return [(tp, self.ends[tp]) for tp in asked if tp not in mentioned and tp in self.ends]

@@ -99,12 +99,12 @@ class KafkaSource:
         return {topic: caught[tp] for topic, tp in self._tps.items() if tp in caught}
 
     async def wait(self, until_ms: int) -> None:
-        if not self._closed:
-            self._feed_the_starving()
-        delay_s = (until_ms - self._clock.now_ms()) / 1000
         if self._closed:
             await asyncio.sleep(_CLOSED_S)  # whoever has not heard of it yet must not spin
-        elif delay_s > 0 and not self._arrived:
+            return
+        self._feed_the_starving()
+        delay_s = (until_ms - self._clock.now_ms()) / 1000
+        if delay_s > 0 and not self._arrived:
             # By hand: an event with a timeout around it costs three times as much, and lanes wait between any two steps.
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()

@@ -76,6 +76,13 @@ async def heard(reader: LogReader, tps: list[TP], after_ms: int = 0) -> dict[TP,
     return {tp: reader.caught[tp] for tp in tps}
 
 
+async def under_way(reader: LogReader) -> None:
+    """A broker has been asked, and has not answered."""
+    async with asyncio.timeout(HANG_S):
+        while all(leader is None for leader in reader._busy):
+            await asyncio.sleep(0)
+
+
 async def test_records_arrive_with_the_positions_that_they_cover(readers: Readers, logs: list[TP], send: Send) -> None:
     reader = readers.open()
     reader.seek(dict.fromkeys(logs, 0), 1)
@@ -116,9 +123,7 @@ async def test_a_seek_while_the_first_answer_is_on_its_way(readers: Readers, log
     """The answer is for nobody, but the broker believes that we know the ends of the logs now, and does not tell them again."""
     reader = readers.open()
     reader.seek(dict.fromkeys(logs, 0), 1)
-    async with asyncio.timeout(HANG_S):
-        while all(leader is None for leader in reader._busy):
-            await asyncio.sleep(0)
+    await under_way(reader)
     reader.seek(dict.fromkeys(logs, 0), 2)
     assert not reader.caught
     assert [seen.high_watermark for seen in (await heard(reader, logs)).values()] == [0, 0, 0, 0]
@@ -128,10 +133,9 @@ async def test_partitions_that_come_back_while_the_first_answer_is_on_its_way(re
     """A rebalance, however long it takes."""
     reader = readers.open()
     reader.seek(dict.fromkeys(logs, 0), 1)
+    await under_way(reader)
+    reader.forget(logs)
     async with asyncio.timeout(HANG_S):
-        while all(leader is None for leader in reader._busy):
-            await asyncio.sleep(0)
-        reader.forget(logs)
         while reader._busy:
             await reader.batches()
     reader.seek(dict.fromkeys(logs, 0), 2)

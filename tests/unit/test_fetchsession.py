@@ -54,7 +54,7 @@ def test_one_that_comes_while_another_one_goes() -> None:
 
 def test_who_is_not_mentioned_has_stayed_where_it_was() -> None:
     session = begun()
-    assert session.unmentioned([A, B, C], {B: None}) == [(A, 10), (C, 30)]
+    assert session.unmentioned([A, B, C], {B}) == [(A, 10), (C, 30)]
 
 
 def test_of_one_that_was_taken_back_nothing_is_known() -> None:
@@ -63,7 +63,7 @@ def test_of_one_that_was_taken_back_nothing_is_known() -> None:
     session.news({A: 0, B: 0}, LIMIT)
     session.goes_on(answer())
     session.news({A: 0, B: 0, C: 0}, LIMIT)
-    assert session.unmentioned([A, B, C], {}) == [(A, 10), (B, 20)]
+    assert session.unmentioned([A, B, C], set()) == [(A, 10), (B, 20)]
 
 
 def test_a_session_that_the_broker_has_forgotten_is_over() -> None:
