@@ -199,6 +199,8 @@ def parted(sent: Sequence[Output]) -> tuple[list[Output], list[Output]]:
     Whoever receives a state tells the account of its sender that this one is gone. The account must have heard by then what the sender told
     in the same step; two partitions may get their parts of a step in either order, and a crash may lie between them.
     """
+    if not sent:  # as nearly always
+        return [], []
     at = next((n for n, output in enumerate(sent) if _kind_of(output) is Merge), len(sent))
     early, late = [*sent[:at]], list[Output]()
     for output in sent[at:]:

@@ -248,7 +248,10 @@ class Lane:
 
     def _next_plan(self) -> tuple[Plan, Reading] | None:
         """What to do next: records that have arrived, or timers that are due; None when there is neither."""
-        if not self._buffer.ready() or self._nothing_to_do():
+        if self._nothing_to_do():
+            return None
+        self._buffer.note(self._source.caught())
+        if not self._buffer.ready():
             return None
         taken = self._buffer.take(self._settings.max_batch_records)
         reading = self._flow.read(taken.records, self.partition)
@@ -302,7 +305,6 @@ class Lane:
     def _fill(self) -> None:
         for batch in self._source.take():
             self._buffer.add(batch)
-        self._buffer.note(self._source.caught())
 
     def _remember(self, outcome: Outcome) -> None:
         """The cache holds what the store holds; oldest entries leave when it is full."""

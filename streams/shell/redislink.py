@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
@@ -30,7 +30,7 @@ from streams.shell.pauses import Pauses
 from streams.shell.pipeline import Pipeline, Unsent
 from streams.shell.trouble import Trouble
 
-__all__ = ["RedisLink", "Request", "Script"]
+__all__ = ["RedisLink", "Request", "Script", "packed_arguments"]
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,14 @@ class Command:
     def add(self, *values: bytes | str | int) -> None:
         frames = self._frames
         for value in values:
-            raw = value if isinstance(value, bytes) else str(value).encode()
+            raw = value if isinstance(value, bytes) else value.encode() if isinstance(value, str) else b"%d" % value
             frames += (_size(len(raw)), raw, _END)
         self._count += len(values)
+
+    def add_packed(self, packed: bytes, count: int) -> None:
+        """So many arguments, as `packed_arguments` packs them."""
+        self._frames.append(packed)
+        self._count += count
 
     def add_pairs(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """The fast way for many."""
@@ -86,12 +91,11 @@ class Command:
             frames += (_size(len(first)), first, _END, _size(len(second)), second, _END)
         self._count += (len(frames) - before) // 3
 
-    def add_counts(self, counts: Mapping[str, int]) -> None:
-        """Names with their numbers. Both come again and again, the names in each step of a day: they are packed once."""
-        frames = self._frames
-        for name, n in counts.items():
-            frames += (_packed(name), _packed(n))
-        self._count += 2 * len(counts)
+    def add_usual(self, values: Iterable[str | int]) -> None:
+        """Names and small numbers that come again and again, in each step of a day: they are packed once."""
+        frames, before = self._frames, len(self._frames)
+        frames += map(_USUAL.__getitem__, values)
+        self._count += len(frames) - before
 
     def packed(self) -> bytes:
         self._frames[0] = b"*%d\r\n" % self._count
@@ -106,10 +110,24 @@ def _size(n: int) -> bytes:
     return b"$%d\r\n" % n
 
 
-@lru_cache(maxsize=16_384)
-def _packed(value: str | int) -> bytes:
-    raw = str(value).encode()
-    return _size(len(raw)) + raw + _END
+class _Usual(dict[str | int, bytes]):
+    """Arguments as they are packed, as many as fit. (Looked up twice as fast as in an `lru_cache`.)"""
+
+    def __missing__(self, value: str | int) -> bytes:
+        if len(self) >= 16_384:
+            self.clear()
+        self[value] = packed = packed_arguments(value)
+        return packed
+
+
+_USUAL: Final = _Usual()
+
+
+def packed_arguments(*values: bytes | str | int) -> bytes:
+    """Arguments that several commands have in common, for `Command.add_packed`."""
+    command = Command()
+    command.add(*values)
+    return b"".join(command._frames)
 
 
 class Request(Command):
@@ -118,15 +136,12 @@ class Request(Command):
     def __init__(self, script: Script, keys: tuple[bytes, ...]) -> None:
         super().__init__()
         self.script = script
-        self._frames.append(_opening(script.sha, keys))
-        self._count = 3 + len(keys)
+        self.add_packed(_opening(script.sha, keys), 3 + len(keys))
 
 
 @lru_cache(maxsize=4096)
 def _opening(sha: bytes, keys: tuple[bytes, ...]) -> bytes:
-    command = Command()
-    command.add(b"EVALSHA", sha, len(keys), *keys)
-    return b"".join(command._frames)
+    return packed_arguments(b"EVALSHA", sha, len(keys), *keys)
 
 
 class RedisLink:

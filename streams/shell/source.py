@@ -55,6 +55,7 @@ class KafkaSource:
         self._feed, self._clock, self._budget_bytes = feed, clock, budget_bytes
         self._arrived = False
         self._waiter: asyncio.Future[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._pending: list[Batch] = []
         self._epoch = -1
         self._end: dict[str, int] = {}
@@ -108,11 +109,20 @@ class KafkaSource:
             # By hand: an event with a timeout around it costs three times as much, and lanes wait between any two steps.
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            alarm = loop.call_later(delay_s, self._call)
-            try:
-                await self._waiter
-            finally:
-                alarm.cancel()
+            self._set_alarm(loop, loop.time() + delay_s)
+            await self._waiter
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop, at_s: float) -> None:
+        """Whoever waits looks again at `at_s`, or earlier: an alarm from before stays, as nearly every wait is over before any alarm."""
+        if self._alarm is not None:
+            if self._alarm.when() <= at_s:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(at_s, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._call()
 
     def saved(self, positions: Mapping[str, int]) -> None:
         if self._closed:
@@ -155,6 +165,8 @@ class KafkaSource:
         """The partition is not ours any more: nothing is taken in, nothing is reported as saved, nobody waits."""
         self._closed = True
         self.wake()
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     @property
     def size_bytes(self) -> int:

@@ -1,12 +1,13 @@
 """The store of a worker's partitions on Redis: each method is one script, atomic, and refused unless the head is the expected one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from streams.core.record import NEVER_MS, Head, Outcome, Plan
 from streams.shell.heads import HEAD_VERSION, Keys, after_move, after_save, decode_head, encode_body, encode_plan, encode_positions
 from streams.shell.ports import Loaded
-from streams.shell.redislink import RedisLink, Request, Script
+from streams.shell.redislink import RedisLink, Request, Script, packed_arguments
 
 __all__ = ["PartitionStore"]
 
@@ -18,6 +19,19 @@ _PLAN: Final = Script("plan")
 _SAVE: Final = Script("save")
 
 
+class _Open(NamedTuple):
+    """A plan that is open, as it was said or found: a save says it again to the byte. (An older or newer release may write other bytes
+    than ours for the same plan.)
+
+    claim   what plan and save both say first: what the head must be, and the plan
+    """
+
+    head: Head
+    plan: Plan
+    raw: bytes
+    claim: bytes
+
+
 class PartitionStore:
     """`ports.Store` on Redis. A full disk or a server that is down for an hour is waited for; `trouble` says so meanwhile."""
 
@@ -25,9 +39,7 @@ class PartitionStore:
         """`url` is redis://, rediss:// or unix://. Nothing is connected yet. For `timeout_s` and `on_reconnect` see `RedisLink`."""
         self.app_id, self.url = app_id, url
         self._link = RedisLink(url, timeout_s=timeout_s, on_reconnect=on_reconnect)
-        # The plans that are open, as they were said or found: a save says them again to the byte. (An older or newer release may write
-        # other bytes than ours for the same plan.)
-        self._open: dict[int, tuple[Plan, bytes]] = {}
+        self._open: dict[int, _Open] = {}
 
     @property
     def trouble(self) -> str | None:
@@ -70,9 +82,8 @@ class PartitionStore:
 
     async def plan(self, head: Head, plan: Plan, keys: Sequence[str]) -> Loaded:
         request = Request(_PLAN, Keys.of(self.app_id, head.partition))
-        request.add(*_expected(head))
-        request.add(self._plan_bytes(head.partition, plan), plan.timers_ms, plan.due_limit)
-        request.add(*keys)
+        request.add_packed(self._claim(head, plan), 4)
+        request.add(plan.timers_ms, plan.due_limit, *keys)
         users, due, due_states = await self._link.run(request)
         names = [key.decode() for key in due]
         loaded: dict[str, bytes | None] = dict(zip(names, _flat(due_states), strict=True))
@@ -82,8 +93,7 @@ class PartitionStore:
     async def save(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
         after = after_save(head, plan, outcome)
         request = Request(_SAVE, Keys.of(self.app_id, head.partition))
-        request.add(*_expected(head))
-        request.add(self._plan_bytes(head.partition, plan))
+        request.add_packed(self._claim(head, plan), 4)
         request.add(HEAD_VERSION, after.rev, encode_positions(after.positions), encode_body(after))
         gone = [key for key, state in outcome.users.items() if state is None]
         unqueued = [key for key, at_ms in outcome.due.items() if at_ms is None]
@@ -97,8 +107,8 @@ class PartitionStore:
         last = queued_end + len(unqueued)
         for hash_ in outcome.sums:
             last += 4 + 2 * len(hash_.fields)
-            request.add(hash_.name, hash_.keep_s, hash_.limit, last)
-            request.add_counts(hash_.fields)
+            request.add_usual((hash_.name, hash_.keep_s, hash_.limit, last))
+            request.add_usual(chain.from_iterable(hash_.fields.items()))
         after.next_due_ms = _due_ms(await self._link.run(request))
         self._open.pop(head.partition, None)
         return after
@@ -109,14 +119,20 @@ class PartitionStore:
             return None
         head = decode_head(partition, fields[:7], _due_ms(fields[7]))
         if head.plan is not None and fields[4] is not None:
-            self._open[partition] = head.plan, fields[4]
+            self._open[partition] = _open(head, head.plan, fields[4])
         return head
 
-    def _plan_bytes(self, partition: int, plan: Plan) -> bytes:
-        found = self._open.get(partition)
-        if found is None or (found[0] is not plan and found[0] != plan):
-            found = self._open[partition] = plan, encode_plan(plan)
-        return found[1]
+    def _claim(self, head: Head, plan: Plan) -> bytes:
+        """What plan and save both say first."""
+        known = self._open.get(head.partition)
+        if known is None or known.head is not head or known.plan is not plan:
+            raw = known.raw if known is not None and known.plan == plan else encode_plan(plan)
+            known = self._open[head.partition] = _open(head, plan, raw)
+        return known.claim
+
+
+def _open(head: Head, plan: Plan, raw: bytes) -> _Open:
+    return _Open(head, plan, raw, packed_arguments(*_expected(head), raw))
 
 
 def _expected(head: Head) -> tuple[str, int, bytes]:

@@ -1,5 +1,6 @@
 """What a lane sees of its partition, and how much may wait for it in memory."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 
@@ -140,6 +141,27 @@ async def test_a_lane_that_waits_for_another_topic_does_not_lift_the_budget(sour
     source.offer(batch(A, 0, 20))
     await source.wait(0)
     assert feed.paused == {A}
+
+
+@pytest.mark.parametrize("first_ms", [20, 30_000])
+async def test_a_lane_looks_again_in_time_whatever_it_waited_for_before(source: KafkaSource, first_ms: int) -> None:
+    """The alarm of a wait that something ended stays set: it may ring for the next wait, never later than that one wants."""
+    waiting = asyncio.create_task(source.wait(1000 + first_ms))
+    await asyncio.sleep(0)
+    source.offer(batch(A, 0, 2))
+    await waiting
+    source.take()
+    async with asyncio.timeout(10):
+        await source.wait(1000 + 60)
+
+
+async def test_a_lane_that_is_cancelled_while_it_waits_leaves_nothing_that_stops_another_wait(source: KafkaSource) -> None:
+    waiting = asyncio.create_task(source.wait(1000 + 30_000))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    async with asyncio.timeout(10):
+        await source.wait(1000 + 20)
 
 
 async def test_a_seek_lifts_the_pause(source: KafkaSource, feed: Feed) -> None:
