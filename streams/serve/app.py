@@ -80,14 +80,19 @@ class Server:
 
     def now(self) -> Now:
         """The figures of this moment."""
-        trouble = [self.feed.trouble] if self.feed.trouble and not self.standing.kafka_trouble else []
+        trouble = self._feed_trouble
         now_ms = time.time_ns() // 1_000_000
         return now_of(self._people, self._inbox, self._pulse, self.standing.stats, whole=self.feed.whole, trouble=trouble, now_ms=now_ms)
 
     def waiting_for(self) -> list[str]:
         """What is not up to date, in words; each reason once."""
-        found = (self.feed.trouble, self.standing.redis_trouble, self.standing.kafka_trouble, *self._acts_trouble)
+        found = (*self._feed_trouble, self.standing.redis_trouble, self.standing.kafka_trouble, *self._acts_trouble)
         return [why for why in dict.fromkeys(found) if why]
+
+    @property
+    def _feed_trouble(self) -> list[str]:
+        """Told once: while Kafka is away, that is said already."""
+        return [self.feed.trouble] if self.feed.trouble and not self.standing.kafka_trouble else []
 
     @property
     def _acts_trouble(self) -> list[str]:

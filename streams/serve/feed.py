@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from faust.types import TP
 
 from streams.core.metric_record import MetricRecord
+from streams.core.record import Record
+from streams.errors import StreamsError
 from streams.serve.hub import Hub
 from streams.serve.inbox import Inbox
 from streams.serve.people import People
@@ -19,6 +22,8 @@ from streams.serve.pulse import SPAN_S, Pulse
 from streams.serve.reading import no_answer, reading
 from streams.serve.recall import Recall
 from streams.settings import Settings
+from streams.shell.batches import LOST, RecordBatch
+from streams.shell.fetching import FetchSettings, LogReader
 from streams.shell.pauses import Pauses
 
 __all__ = ["Feed"]
@@ -31,9 +36,8 @@ _FRAME_S: Final = 0.1
 _BACK: Final = {"scores": 200_000, "alerts": 20_000, "metrics": 20_000, "journal": 20_000}
 #: What is told first is what somebody waits for.
 _ORDER: Final = ("alerts", "scores", "metrics")
-#: Compaction and retention take records away: then the first one that is left. Kafka answers a fetch as soon as there is something; the
-#: demo's broker looks only when the wait is over.
-_FETCHING: Final = {"auto_offset_reset": "earliest", "fetch_max_wait_ms": 50, "max_poll_records": 2000}
+#: Kafka answers as soon as there is something; the demo's broker looks only when the wait is over.
+_FETCHING: Final = FetchSettings(min_bytes=1, max_wait_ms=100, max_bytes=4 << 20, partition_max_bytes=256 << 10)
 
 _figure: Final = msgspec.json.Decoder(MetricRecord)
 
@@ -41,7 +45,7 @@ _figure: Final = msgspec.json.Decoder(MetricRecord)
 class Feed:
     """Keeps people, inbox and pulse up to date, and tells the hub. `run` runs until it is cancelled.
 
-    trouble   why nothing is read at the moment, in words; None when all is well
+    trouble   why not all is read at the moment, in words; None when all is well
     broken    records that could not be read as what their topic holds: counted, and left out
     """
 
@@ -61,21 +65,24 @@ class Feed:
         self.broken = 0
 
     async def run(self) -> None:
-        """Reads, and begins again where it stopped when the broker went away."""
+        """Reads, and begins again where it stopped when the logs are not what they were."""
         pauses = Pauses()
         while True:
             try:
-                async with reading(self._settings, **_FETCHING) as consumer:
-                    await self._assign(consumer)
-                    pauses.begin_again()
-                    await self._read(consumer)
+                async with reading(self._settings) as consumer:
+                    positions = await self._positions(consumer)
+                pauses.begin_again()
+                await self._read(positions)
             except (KafkaError, OSError, TimeoutError) as problem:
                 self.trouble = no_answer(self._settings, problem)
                 log.warning("waiting for Kafka: %s", type(problem).__name__)
+            except StreamsError as problem:  # it does not let us read, or what lies there cannot be read
+                self.trouble = str(problem)
+                log.error("%s", problem)
             await pauses.pause()
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
-        """Every partition is read from where it was left, or from as far back as is read at the start."""
+    async def _positions(self, consumer: AIOKafkaConsumer) -> Mapping[TP, int]:
+        """Where reading begins: every partition where it was left, or from as far back as is read at the start."""
         partitions = [TopicPartition(topic, p) for topic in self._roles for p in range(self._settings.rules.partitions)]
         starts, self._ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for at in partitions:
@@ -90,26 +97,28 @@ class Feed:
                     self._inbox.whole = False
             elif not starts[at] <= self._at[at] <= self._ends[at]:  # made anew, or gone by retention
                 raise OffsetOutOfRangeError({at: self._at.pop(at)})
-        consumer.assign(partitions)
-        for at in partitions:
-            consumer.seek(at, self._at[at])
+        return {TP(*at): self._at[at] for at in partitions}
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read(self, positions: Mapping[TP, int]) -> None:
+        reader = LogReader(self._settings.broker.split(","), self._settings.kafka.client(), _FETCHING)
+        reader.seek(positions, 0)
         loop = asyncio.get_running_loop()
         next_frame_s = loop.time()
-        self._begin_live()
-        while True:
-            wait_s = max(0.0, next_frame_s - loop.time()) if any(self._pending.values()) else 1.0
-            batches = await consumer.getmany(timeout_ms=round(1000 * wait_s))
-            now_ms = time.time_ns() // 1_000_000
-            for at, records in batches.items():
-                self._take(at, records, now_ms)
-                # A long past must not keep others waiting.
-                await asyncio.sleep(0)
-            self._begin_live()
-            if self.live and loop.time() >= next_frame_s:
-                self._tell()
-                next_frame_s = loop.time() + _FRAME_S
+        try:
+            while True:
+                if reader.trouble is None:
+                    self._begin_live()
+                else:
+                    self.trouble = reader.trouble
+                for batch in (await reader.batches()).values():
+                    self._take(batch)
+                    # A long past must not keep others waiting.
+                    await asyncio.sleep(0)
+                if self.live and loop.time() >= next_frame_s:
+                    self._tell()
+                    next_frame_s = loop.time() + _FRAME_S
+        finally:
+            await reader.close()
 
     def _begin_live(self) -> None:
         if all(self._at[at] >= end for at, end in self._ends.items()):
@@ -121,36 +130,40 @@ class Feed:
                     records.clear()
                 self._hub.open()
 
-    def _take(self, at: TopicPartition, records: Sequence[ConsumerRecord], now_ms: int) -> None:
-        take = self._takers[self._roles[at.topic]]
-        for record in records:
+    def _take(self, arrived: RecordBatch) -> None:
+        batch, now_ms = arrived.batch, time.time_ns() // 1_000_000
+        at = TopicPartition(batch.topic, arrived.partition)
+        if batch.start == LOST:  # taken away by compaction or retention before it was read
+            raise OffsetOutOfRangeError({at: self._at.pop(at)})
+        take = self._takers[self._roles[batch.topic]]
+        for record in batch.records:
             try:
                 take(record, now_ms)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 self.broken += 1
-        self._at[at] = records[-1].offset + 1
+        self._at[at] = batch.end
 
-    def _score(self, record: ConsumerRecord, now_ms: int) -> None:
+    def _score(self, record: Record, now_ms: int) -> None:
         key, value = record.key or b"", record.value
         self._people.take(key, value, record.timestamp, now_ms, live=self.live)
         self._keep("scores", record, value if value is not None else b'{"user_id":%b,"forgotten":true}' % msgspec.json.encode(key.decode()))
 
-    def _alert(self, record: ConsumerRecord, now_ms: int) -> None:
+    def _alert(self, record: Record, now_ms: int) -> None:
         if record.value is not None:
             # Told every time, as the topic has it: readers go by the id.
             self._inbox.take(record.value)
             self._keep("alerts", record, record.value)
 
-    def _metric(self, record: ConsumerRecord, now_ms: int) -> None:
+    def _metric(self, record: Record, now_ms: int) -> None:
         if record.value is not None:
             _figure.decode(record.value)
             self._keep("metrics", record, record.value)
 
-    def _journal(self, record: ConsumerRecord, now_ms: int) -> None:
+    def _journal(self, record: Record, now_ms: int) -> None:
         if record.value is not None and record.timestamp > now_ms - SPAN_S * 1000:
             self._pulse.take(record.value, now_ms if self.live else record.timestamp)
 
-    def _keep(self, role: str, record: ConsumerRecord, value: bytes) -> None:
+    def _keep(self, role: str, record: Record, value: bytes) -> None:
         self._recall.keep(TOLD.index(role), record.partition, record.offset, value)
         if self.live:
             self._pending[role].append(value)

@@ -44,7 +44,7 @@ class Hub:
         self._ring: deque[_Frame] = deque()
         self._bytes = self._number = self._readers = 0
         self._told: Position = recall.position
-        self._news = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._open = self._closed = False
         self._beats = 0
         self._alarm: asyncio.TimerHandle | None = None  # one clock for all readers
@@ -98,8 +98,10 @@ class Hub:
         self._wake()
 
     def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():  # else whoever waited has gone
+                waiter.set_result(None)
 
     @contextmanager
     def reader(self) -> Iterator[bool]:
@@ -114,44 +116,50 @@ class Hub:
             self._readers -= 1
 
     async def stream(self, kinds: frozenset[str], after: Position | None, opening: Callable[[], bytes] = bytes) -> AsyncIterator[bytes]:
-        """Everything of `kinds` from `after` on (None: from now on), until the reader goes away or the hub is closed.
+        """Everything of `kinds` from `after` on (None: from now on), until the reader goes away or the hub is closed; nothing when there
+        are too many readers.
 
         When it is no longer known what came after `after`, an event `reset` says so: ask for the history again. `opening` is the figures
         that a `now` begins with.
         """
-        yield f"retry: {_RETRY_MS}\n\n".encode()
-        said = self._beats
-        while not self._open and not self._closed:
-            await self._news_or_beat()
-            if said != self._beats:
-                said = self._beats
-                yield b": still reading the past\n\n"
-        number, at = self._number, self._told
-        if after is not None:
-            for part in self._missed(kinds, after):
-                yield part
-        if payload := opening():
-            yield event("now", payload, to_word(at))
-        while not self._closed:
-            if number < self._number and self._ring[0].number > number + 1:  # the ring has left this reader behind
-                number, behind, at = self._number, at, self._told
-                for part in self._missed(kinds, behind):
-                    yield part
-            parts, number, at = self._next(number, at, kinds)
-            if parts:
-                said = self._beats
-                yield b"".join(parts)
-            elif said != self._beats:
-                said = self._beats
-                yield b": still here\n\n"
-            elif number == self._number:
+        with self.reader() as welcome:
+            if not welcome:
+                return
+            yield f"retry: {_RETRY_MS}\n\n".encode()
+            said = self._beats
+            while not self._open and not self._closed:
                 await self._news_or_beat()
+                if said != self._beats:
+                    said = self._beats
+                    yield b": still reading the past\n\n"
+            number, at = self._number, self._told
+            if after is not None:
+                for part in self._missed(kinds, after):
+                    yield part
+            if payload := opening():
+                yield event("now", payload, to_word(at))
+            while not self._closed:
+                if number < self._number and self._ring[0].number > number + 1:  # the ring has left this reader behind
+                    number, behind, at = self._number, at, self._told
+                    for part in self._missed(kinds, behind):
+                        yield part
+                parts, number, at = self._next(number, at, kinds)
+                if parts:
+                    said = self._beats
+                    yield b"".join(parts)
+                elif said != self._beats:
+                    said = self._beats
+                    yield b": still here\n\n"
+                elif number == self._number:
+                    await self._news_or_beat()
 
     async def _news_or_beat(self) -> None:
         """Waits until something is new for somebody, or `comment_s` has passed for all."""
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(self._comment_s, self._beat)
-        await self._news.wait()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
 
     def _beat(self) -> None:
         self._alarm = None

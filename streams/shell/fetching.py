@@ -1,4 +1,4 @@
-"""Reads logs: one request per broker at a time, from where the lanes say, and knows how far every log went when it was asked.
+"""Reads logs: one request per broker at a time, from where its owner says, and knows how far every log went when it was asked.
 
 aiokafka's connections, metadata and record formats are used; its fetching is not. That serves callers who take record by record of
 whatever has come: a queue, a position and two looks at each of them per partition, fifty times a second, in a thread of its own, which is a
@@ -75,7 +75,8 @@ class _Cursor:
 
 
 class LogReader:
-    """Fetches for all lanes of a worker. Nothing is connected before the first `seek`; a broker that is away is waited for."""
+    """Fetches for all lanes of a worker, and for the live page. Nothing is connected before the first `seek`; a broker that is away is
+    waited for."""
 
     def __init__(
         self, bootstrap: Sequence[str], access: Mapping[str, Any], fetch: FetchSettings, on_caught: Callable[[TP], None] = lambda tp: None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from streams.serve.headers import CSP, SAFE
 from streams.settings import Secret, Settings
 from streams.shell.heads import Keys, encode_body, encode_positions
 from streams.shell.sitewatch import site_key
+from streams.shell.topics import admin_of, create_topics
 from tests.scrape import free_port, get
 from tests.served import Event, Served, alert, produce, score, serving, settled, stream
 from tests.stack import Kafka, Redis
@@ -244,6 +245,38 @@ async def test_nothing_is_lost_between_two_connections_and_over_a_restart(settin
         assert "a" not in ids
     async with serving(settings) as another, aclosing(stream(another, f"/v1/stream?kinds=alerts&after={first.ident}")) as events:
         assert {it["alert_id"] for it in (await seen(events, "alerts")).content} == {"b", "c", "d"}
+
+
+async def test_nothing_is_lost_over_a_broker_that_dies(new_kafka: Callable[..., Kafka], redis: Redis, tmp_path: Path) -> None:
+    """The stream stays open: what was told before comes once, what is told afterwards comes when the broker is back."""
+    kafka = new_kafka()
+    settings = await settled(tmp_path, kafka, redis)
+    async with serving(settings) as served, aclosing(stream(served, "/v1/stream?kinds=alerts")) as events:
+        await tell(settings, alert("a", "u1"))
+        assert [it["alert_id"] for it in (await seen(events, "alerts")).content] == ["a"]
+        kafka.kill()
+        while not served.server.waiting_for():
+            await asyncio.sleep(0.01)
+        kafka.start()
+        await tell(settings, alert("b", "u2"))
+        assert [it["alert_id"] for it in (await seen(events, "alerts")).content] == ["b"]
+        while served.server.waiting_for():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(settings: Settings) -> None:
+    topic = settings.rules.topics.alerts
+    await tell(settings, alert("a", "u1"), alert("b", "u2"))
+    async with serving(settings) as served, aclosing(stream(served, "/v1/stream?kinds=alerts")) as events:
+        async with admin_of(settings) as admin:
+            await admin.delete_topics([topic])
+            while topic in await admin.list_topics():
+                await asyncio.sleep(0.01)
+        await create_topics(settings)
+        await tell(settings, alert("c", "u3"))
+        ids: set[str] = set()
+        while "c" not in ids:
+            ids |= {it["alert_id"] for it in (await seen(events, "alerts")).content}
 
 
 async def test_a_position_of_another_topic_layout_is_told_to_begin_anew(served: Served) -> None:

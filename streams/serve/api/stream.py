@@ -1,6 +1,6 @@
 """`/v1/stream`: scores, alerts and figures as they come, as server-sent events."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -46,14 +46,8 @@ def router(hub: Hub, partitions: int, opening: Callable[[], bytes]) -> APIRouter
             position = hub.nowhere
         begin = opening if "now" in chosen else bytes
 
-        async def told() -> AsyncIterator[bytes]:
-            with hub.reader() as welcome:
-                if welcome:
-                    async for part in hub.stream(chosen, position, begin):
-                        yield part
-
         if hub.full:
             raise Problem(503, "too many readers", headers={"retry-after": "5"})
-        return StreamingResponse(told(), media_type="text/event-stream", headers=_HEADERS)
+        return StreamingResponse(hub.stream(chosen, position, begin), media_type="text/event-stream", headers=_HEADERS)
 
     return api
