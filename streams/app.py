@@ -43,7 +43,7 @@ from streams.shell.table import RedisStore
 from streams.shell.tally import Tally, rss_bytes
 from streams.tasks import ended
 from streams.telemetry.endpoint import endpoint
-from streams.telemetry.exposition import WorkerFigures
+from streams.telemetry.exposition import Service, WorkerFigures
 from streams.telemetry.lanewatch import LaneWatch, Seen
 from streams.telemetry.process import process_registry
 from streams.telemetry.readiness import Readiness, readiness
@@ -168,7 +168,12 @@ class Worker:
 
     def troubles(self) -> tuple[str | None, ...]:
         """What it waits for: the store, the outputs, the inputs."""
-        return self.store.trouble, self.publisher.trouble, None if self.app.feed is None else self.app.feed.trouble
+        return tuple(user.trouble for users in self.services().values() for user in users)
+
+    def services(self) -> dict[str, list[Service]]:
+        """Who waits for a service while it is away, by its name."""
+        inputs = [] if self.app.feed is None else [self.app.feed]
+        return {"redis": [self.store], "kafka": [self.publisher, *inputs]}
 
     def snapshot(self) -> dict[str, Any]:
         """How this worker is, for its heartbeat."""
@@ -239,8 +244,7 @@ class Worker:
                 seen=self.seen,
                 flight=self.publisher.flight,
                 lanes=self.watches,
-                kafka=self.publisher,
-                redis=self.store,
+                services=self.services,
                 ready=lambda: self.readiness().ready,
                 learning=self.learning,
             )

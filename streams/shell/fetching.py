@@ -103,6 +103,11 @@ class LogReader:
         """What is waited for right now; None when the brokers answer."""
         return self._trouble.reason
 
+    @property
+    def waited_s(self) -> float:
+        """How long a broker has been waited for since the start, all in all."""
+        return self._trouble.waited_s
+
     # -- what is read --------------------------------------------------------------------------------------------------
 
     def seek(self, positions: Mapping[TP, int], epoch: int) -> None:

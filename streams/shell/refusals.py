@@ -62,7 +62,7 @@ def words(error: Exception) -> str:
     """One line for a log. Its first word is the kind of trouble; silence is one kind, whoever noticed it."""
     name, text = type(error).__name__, str(error)
     if isinstance(error, kafka.KafkaTimeoutError | kafka.ProducerClosed | kafka.RequestTimedOutError):
-        return "no acknowledgement"
+        return "no answer"
     if not text or text.startswith("[Error"):  # "[Error 3] UnknownTopicOrPartitionError"
         return name
     return text if text.startswith(name) else f"{name}: {text}"

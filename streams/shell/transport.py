@@ -186,6 +186,11 @@ class Consumer(driver.Consumer):
         """What is waited for in order to read; None when the brokers answer."""
         return self._reader.trouble
 
+    @property
+    def waited_s(self) -> float:
+        """How long that has been waited for since the start, all in all."""
+        return self._reader.waited_s
+
     # The `Feed` of the sources.
 
     @property

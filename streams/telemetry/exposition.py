@@ -27,7 +27,7 @@ _FORECASTS: Final = {
 
 
 class Service(Protocol):
-    """Kafka or Redis, as somebody who waits for it sees it."""
+    """Kafka or Redis, as one of those who need it sees it."""
 
     @property
     def trouble(self) -> str | None: ...
@@ -46,14 +46,13 @@ class WorkerFigures(Collector):
         seen: Seen,
         flight: Flight,
         lanes: Callable[[], Sequence[LaneWatch]],
-        kafka: Service,
-        redis: Service,
+        services: Callable[[], Mapping[str, Sequence[Service]]],
         ready: Callable[[], bool],
         learning: Callable[[], Mapping[str, float]],
     ) -> None:
-        """`learning`: what `core.calibration.figures` says of the partitions of this process."""
+        """`services`: by name, those who need it. `learning`: what `core.calibration.figures` says of the partitions of this process."""
         self._settings, self._tally, self._seen, self._flight = settings, tally, seen, flight
-        self._lanes, self._services, self._ready, self._learning = lanes, {"kafka": kafka, "redis": redis}, ready, learning
+        self._lanes, self._services, self._ready, self._learning = lanes, services, ready, learning
 
     def describe(self) -> Iterable[Metric]:
         return ()  # names are known without collecting
@@ -113,10 +112,11 @@ class WorkerFigures(Collector):
         yield _gauge("streams_slo_freshness_seconds", "observe.freshness_slo_s of streams.yaml.", promised.freshness_slo_s)
         yield _gauge("streams_slo_lag_records", "observe.lag_slo_records of streams.yaml.", promised.lag_slo_records)
         waiting = GaugeMetricFamily("streams_waiting", "1 while something waits for that service.", labels=["service"])
-        for name, service in self._services.items():
-            waiting.add_metric([name], service.trouble is not None)
+        services = self._services()
+        for name, users in services.items():
+            waiting.add_metric([name], any(user.trouble is not None for user in users))
         yield waiting
-        waited = {name: service.waited_s for name, service in self._services.items()}
+        waited = {name: max(user.waited_s for user in users) for name, users in services.items()}
         yield _counters("streams_waiting_seconds", "How long something has waited for that service.", "service", waited)
 
     def _publishing(self) -> Iterable[Metric]:

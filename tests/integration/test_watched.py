@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,26 @@ async def test_a_worker_says_what_it_has_done_and_when_it_is_ready(kafka: Kafka,
         said = [json.loads(line) for line in worker.text().splitlines()]
         assert {line["instance"] for line in said} == {"w1"}
         assert CANARY not in worker.text()
+
+
+async def test_who_has_nothing_to_say_notices_too_that_kafka_is_away(new_kafka: Callable[..., Kafka], redis: Redis, tmp_path: Path) -> None:
+    """No output waits: it is the reader that waits, and the metrics say so until the broker is back."""
+    kafka = new_kafka()
+    async with Ground(kafka, redis, tmp_path).stage("idle") as stage:
+        worker = await stage.worker().start()
+        await until("it is ready", worker.ready)
+        assert (await worker.metrics()).by("streams_waiting", "service") == {"kafka": 0, "redis": 0}
+        kafka.kill()
+
+        async def waits() -> bool:
+            return (await worker.metrics()).value("streams_waiting", service="kafka") == 1
+
+        await until("it says that it waits", waits)
+        kafka.start()
+        await until("it is ready again", worker.ready)
+        seen = await worker.metrics()
+        assert seen.by("streams_waiting", "service") == {"kafka": 0, "redis": 0}
+        assert seen.value("streams_waiting_seconds_total", service="kafka") > 0
 
 
 async def test_a_trace_goes_from_the_record_to_what_is_told_of_it(kafka: Kafka, redis: Redis, tmp_path: Path) -> None:

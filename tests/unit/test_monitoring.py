@@ -51,8 +51,7 @@ def exported() -> set[str]:
         seen=Seen(),
         flight=Flight(),
         lanes=list,
-        kafka=idle,
-        redis=idle,
+        services=lambda: {"kafka": [idle, idle], "redis": [idle]},
         ready=lambda: True,
         learning=dict,
     )

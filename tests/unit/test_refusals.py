@@ -34,7 +34,7 @@ def test_what_is_waited_for_without_end(error: Exception, heals: bool) -> None:
 
 
 def test_silence_is_one_kind_of_trouble_whoever_noticed_it() -> None:
-    assert words(kafka.RequestTimedOutError()) == words(kafka.KafkaTimeoutError()) == words(kafka.ProducerClosed()) == "no acknowledgement"
+    assert words(kafka.RequestTimedOutError()) == words(kafka.KafkaTimeoutError()) == words(kafka.ProducerClosed()) == "no answer"
 
 
 @pytest.fixture
