@@ -93,8 +93,14 @@ def runner(server: "Server", announce: Callable[[], Awaitable[None]] | None = No
         """Watched while it serves. Streams never end by themselves: they are ended before the wait for requests under way."""
 
         async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            server.give_up = self.give_up
             async with server.watched():
                 await super().serve(sockets)
+            if server.failure is not None:
+                raise server.failure
+
+        def give_up(self) -> None:
+            self.should_exit = True
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)

@@ -89,9 +89,9 @@ class Sampler:
         name = self._names.get(event.type_id) or _short(seen.event or "")
         yield name
         for each, raw in (seen.properties or seen.traits or {}).items():
-            kind = _KINDS.get(bytes(raw)[:1], "number")
-            if bytes(raw) != b"null":
-                yield f"{name}\t{_short(each)}\t{kind}"
+            text = bytes(raw)
+            if text != b"null":
+                yield f"{name}\t{_short(each)}\t{_KINDS.get(text[:1], 'number')}"
 
 
 def _short(name: str) -> str:

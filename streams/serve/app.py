@@ -76,6 +76,9 @@ class Server:
         self._scribe = Scribe(settings, self._redis)
         self._acts = Acts(settings, self.hub, self._recall, self._desk)
         self._metrics = Metrics(rules.version, self.hub, self.now, lambda: self.standing.stats, lambda: not self.waiting_for())
+        #: Why it cannot go on; whoever runs it is told by `give_up`.
+        self.failure: BaseException | None = None
+        self.give_up: Callable[[], None] = lambda: None
         self.app = self._app()
 
     def now(self) -> Now:
@@ -92,7 +95,8 @@ class Server:
     @property
     def _feed_trouble(self) -> list[str]:
         """Told once: while Kafka is away, that is said already."""
-        return [self.feed.trouble] if self.feed.trouble and not self.standing.kafka_trouble else []
+        said = self.feed.away and self.standing.kafka_trouble
+        return [self.feed.trouble] if self.feed.trouble and not said else []
 
     @property
     def _acts_trouble(self) -> list[str]:
@@ -143,6 +147,8 @@ class Server:
     async def _running(self, _: FastAPI) -> AsyncIterator[None]:
         beside = (self._acts.run(), self._feed_on(), self._scribe.run(), self.standing.watch_store(), self.standing.watch_logs())
         tasks = {asyncio.create_task(each) for each in beside}
+        for task in tasks:
+            task.add_done_callback(self._done)
         try:
             yield
         finally:
@@ -152,6 +158,12 @@ class Server:
             with contextlib.suppress(RedisError, OSError):  # else the turn is over by itself, seconds later
                 await self._scribe.close()
             await self._redis.aclose()
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        """What runs beside the answers has met what nobody has foreseen: better no page than one that stands still."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = error
+            self.give_up()
 
     async def _feed_on(self) -> None:
         """The stream opens when it is known where each of its topics begins; without Redis it does not wait for that."""

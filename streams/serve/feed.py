@@ -3,13 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
-from faust.types import TP
+from aiokafka.errors import KafkaError
 
 from streams.core.metric_record import MetricRecord
 from streams.core.record import Record
@@ -22,7 +20,7 @@ from streams.serve.pulse import SPAN_S, Pulse
 from streams.serve.reading import no_answer, reading
 from streams.serve.recall import Recall
 from streams.settings import Settings
-from streams.shell.batches import LOST, RecordBatch
+from streams.shell.fetched import LOST, RecordBatch
 from streams.shell.fetching import FetchSettings, LogReader
 from streams.shell.pauses import Pauses
 
@@ -46,6 +44,7 @@ class Feed:
     """Keeps people, inbox and pulse up to date, and tells the hub. `run` runs until it is cancelled.
 
     trouble   why not all is read at the moment, in words; None when all is well
+    away      whether it is that Kafka does not answer
     broken    records that could not be read as what their topic holds: counted, and left out
     """
 
@@ -60,57 +59,59 @@ class Feed:
         # What people did to alerts comes from elsewhere (`acts`): it must not wait for this, nor this for Redis.
         self._pending: dict[str, list[bytes]] = {role: [] for role in _ORDER}
         self.trouble: str | None = "the past has not been read yet"
+        self.away = False
         self.live = False
         self.whole = True
         self.broken = 0
 
     async def run(self) -> None:
-        """Reads, and begins again where it stopped when the logs are not what they were."""
+        """Reads, and begins again where it stopped when the logs are not what they were, or cannot be read."""
         pauses = Pauses()
         while True:
             try:
                 async with reading(self._settings) as consumer:
-                    positions = await self._positions(consumer)
-                pauses.begin_again()
-                await self._read(positions)
+                    await self._begin(consumer)
+                await self._read(pauses)
             except (KafkaError, OSError, TimeoutError) as problem:
-                self.trouble = no_answer(self._settings, problem)
+                self.trouble, self.away = no_answer(self._settings, problem), True
                 log.warning("waiting for Kafka: %s", type(problem).__name__)
             except StreamsError as problem:  # it does not let us read, or what lies there cannot be read
-                self.trouble = str(problem)
+                self.trouble, self.away = str(problem), False
                 log.error("%s", problem)
             await pauses.pause()
 
-    async def _positions(self, consumer: AIOKafkaConsumer) -> Mapping[TP, int]:
-        """Where reading begins: every partition where it was left, or from as far back as is read at the start."""
+    async def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        """Every partition is read from where it was left; from as far back as is read at the start, when that place is not known, or not
+        there any more: made anew, or gone by retention."""
         partitions = [TopicPartition(topic, p) for topic in self._roles for p in range(self._settings.rules.partitions)]
         starts, self._ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for at in partitions:
+            if starts[at] <= self._at.get(at, -1) <= self._ends[at]:
+                continue
             role = self._roles[at.topic]
-            back = max(starts[at], self._ends[at] - _BACK[role] // self._settings.rules.partitions)
-            if at not in self._at:
-                self._at[at] = back
-                self.whole = self.whole and (role == "journal" or back == starts[at])
-                if role in TOLD:
-                    self._recall.begin(TOLD.index(role), at.partition, back)
-                if role == "alerts" and back > starts[at]:
-                    self._inbox.whole = False
-            elif not starts[at] <= self._at[at] <= self._ends[at]:  # made anew, or gone by retention
-                raise OffsetOutOfRangeError({at: self._at.pop(at)})
-        return {TP(*at): self._at[at] for at in partitions}
+            self._at[at] = back = max(starts[at], self._ends[at] - _BACK[role] // self._settings.rules.partitions)
+            self.whole = self.whole and (role == "journal" or back == starts[at])
+            if role in TOLD:
+                self._recall.begin(TOLD.index(role), at.partition, back)
+            if role == "alerts" and back > starts[at]:
+                self._inbox.whole = False
 
-    async def _read(self, positions: Mapping[TP, int]) -> None:
+    async def _read(self, pauses: Pauses) -> None:
+        """Until a log does not hold what comes next. `pauses` begin again once every log has been heard of."""
         reader = LogReader(self._settings.broker.split(","), self._settings.kafka.client(), _FETCHING)
-        reader.seek(positions, 0)
+        reader.seek(self._at, 0)
         loop = asyncio.get_running_loop()
         next_frame_s = loop.time()
         try:
             while True:
-                if reader.trouble is None:
+                if reader.trouble is not None:
+                    self.trouble, self.away = reader.trouble, True
+                elif len(reader.caught) == len(self._at):
+                    pauses.begin_again()
                     self._begin_live()
-                else:
-                    self.trouble = reader.trouble
                 for batch in (await reader.batches()).values():
+                    if batch.batch.start == LOST:
+                        return
                     self._take(batch)
                     # A long past must not keep others waiting.
                     await asyncio.sleep(0)
@@ -132,16 +133,13 @@ class Feed:
 
     def _take(self, arrived: RecordBatch) -> None:
         batch, now_ms = arrived.batch, time.time_ns() // 1_000_000
-        at = TopicPartition(batch.topic, arrived.partition)
-        if batch.start == LOST:  # taken away by compaction or retention before it was read
-            raise OffsetOutOfRangeError({at: self._at.pop(at)})
         take = self._takers[self._roles[batch.topic]]
         for record in batch.records:
             try:
                 take(record, now_ms)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 self.broken += 1
-        self._at[at] = batch.end
+        self._at[TopicPartition(batch.topic, arrived.partition)] = batch.end
 
     def _score(self, record: Record, now_ms: int) -> None:
         key, value = record.key or b"", record.value

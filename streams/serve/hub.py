@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from streams.serve.position import TOLD, Position, to_word
@@ -103,28 +102,19 @@ class Hub:
             if not waiter.done():  # else whoever waited has gone
                 waiter.set_result(None)
 
-    @contextmanager
-    def reader(self) -> Iterator[bool]:
-        """One more reader for as long as the block lasts; False when there are too many."""
-        if self.full:
-            yield False
-            return
-        self._readers += 1
-        try:
-            yield True
-        finally:
-            self._readers -= 1
-
-    async def stream(self, kinds: frozenset[str], after: Position | None, opening: Callable[[], bytes] = bytes) -> AsyncIterator[bytes]:
+    async def stream(
+        self, kinds: frozenset[str], after: Position | None, opening: Callable[[], bytes] = bytes
+    ) -> AsyncGenerator[bytes, None]:
         """Everything of `kinds` from `after` on (None: from now on), until the reader goes away or the hub is closed; nothing when there
         are too many readers.
 
         When it is no longer known what came after `after`, an event `reset` says so: ask for the history again. `opening` is the figures
         that a `now` begins with.
         """
-        with self.reader() as welcome:
-            if not welcome:
-                return
+        if self.full:
+            return
+        self._readers += 1
+        try:
             yield f"retry: {_RETRY_MS}\n\n".encode()
             said = self._beats
             while not self._open and not self._closed:
@@ -152,6 +142,8 @@ class Hub:
                     yield b": still here\n\n"
                 elif number == self._number:
                     await self._news_or_beat()
+        finally:
+            self._readers -= 1
 
     async def _news_or_beat(self) -> None:
         """Waits until something is new for somebody, or `comment_s` has passed for all."""

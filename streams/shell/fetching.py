@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import aiokafka.errors as kafka
 import msgspec
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.record import MemoryRecords
-from faust.types import TP
 
 from streams.errors import ConfigError, StreamsError
-from streams.shell.batches import LOST, LogRecords, RecordBatch
+from streams.shell.fetched import LOST, LogRecords, RecordBatch
 from streams.shell.fetchsession import FetchSession
 from streams.shell.frames import QuickFetchRequest
 from streams.shell.pauses import Pauses
@@ -69,7 +69,7 @@ class _Cursor:
 
     __slots__ = ("epoch", "paused", "position", "tp")
 
-    def __init__(self, tp: TP, position: int, epoch: int) -> None:
+    def __init__(self, tp: TopicPartition, position: int, epoch: int) -> None:
         self.tp, self.position, self.epoch = tp, position, epoch
         self.paused = False
 
@@ -79,16 +79,20 @@ class LogReader:
     waited for."""
 
     def __init__(
-        self, bootstrap: Sequence[str], access: Mapping[str, Any], fetch: FetchSettings, on_caught: Callable[[TP], None] = lambda tp: None
+        self,
+        bootstrap: Sequence[str],
+        access: Mapping[str, Any],
+        fetch: FetchSettings,
+        on_caught: Callable[[TopicPartition], None] = lambda tp: None,
     ) -> None:
         """`access` are aiokafka's security_protocol, ssl_context and sasl_*. `on_caught` is called when a topic-partition has been heard of
         for the first time since its seek."""
         self._bootstrap, self._access, self._fetch, self._on_caught = list(bootstrap), dict(access), fetch, on_caught
         #: What the last complete fetch said, since the last seek.
-        self.caught: dict[TP, Caught] = {}
+        self.caught: dict[TopicPartition, Caught] = {}
         self._client: AIOKafkaClient | None = None
-        self._cursors: dict[TP, _Cursor] = {}
-        self._arrived: dict[TP, RecordBatch] = {}
+        self._cursors: dict[TopicPartition, _Cursor] = {}
+        self._arrived: dict[TopicPartition, RecordBatch] = {}
         self._busy: set[int | None] = set()
         self._sessions: dict[int, FetchSession] = {}
         self._pauses: defaultdict[int | None, Pauses] = defaultdict(Pauses)
@@ -110,7 +114,7 @@ class LogReader:
 
     # -- what is read --------------------------------------------------------------------------------------------------
 
-    def seek(self, positions: Mapping[TP, int], epoch: int) -> None:
+    def seek(self, positions: Mapping[TopicPartition, int], epoch: int) -> None:
         """Fetching goes on at `positions`, and batches carry `epoch`."""
         for tp, position in positions.items():
             self.caught.pop(tp, None)
@@ -118,26 +122,26 @@ class LogReader:
             self._cursors[tp] = _Cursor(tp, position, epoch)
         self._soon()
 
-    def forget(self, tps: Iterable[TP]) -> None:
+    def forget(self, tps: Iterable[TopicPartition]) -> None:
         """Nothing of `tps` is fetched until somebody seeks again."""
         for tp in tps:
             self.caught.pop(tp, None)
             self._arrived.pop(tp, None)
             self._cursors.pop(tp, None)
 
-    def pause(self, tps: Iterable[TP]) -> None:
+    def pause(self, tps: Iterable[TopicPartition]) -> None:
         """Nothing more is fetched of `tps`; what is on its way still comes."""
         for tp in tps:
             if tp in self._cursors:
                 self._cursors[tp].paused = True
 
-    def resume(self, tps: Iterable[TP]) -> None:
+    def resume(self, tps: Iterable[TopicPartition]) -> None:
         for tp in tps:
             if tp in self._cursors:
                 self._cursors[tp].paused = False
         self._soon()
 
-    async def batches(self) -> dict[TP, RecordBatch]:
+    async def batches(self) -> dict[TopicPartition, RecordBatch]:
         """What has arrived since the last call; waits a moment when there is nothing. Raises what no waiting can cure."""
         if not self._arrived and self._failure is None:
             loop = asyncio.get_running_loop()
@@ -147,10 +151,11 @@ class LogReader:
                 await self._waiter
             finally:
                 alarm.cancel()
-        if self._failure is not None:
-            raise self._failure
         taken, self._arrived = self._arrived, {}
-        self._soon()
+        if self._failure is None:
+            self._soon()
+        elif not taken:  # what came with it is handed out first
+            raise self._failure
         return taken
 
     async def close(self) -> None:
@@ -178,7 +183,7 @@ class LogReader:
     def _go_on(self) -> None:
         """One request for each leader that does not hold one. None while something lies here that nobody has taken."""
         self._turn = None
-        if self._arrived:
+        if self._arrived or self._failure is not None:
             return
         loads: dict[int | None, list[_Cursor]] = {}
         for cursor in self._cursors.values():
@@ -194,7 +199,7 @@ class LogReader:
                 self._tasks.add(task)
                 task.add_done_callback(self._done)
 
-    def _leader(self, tp: TP) -> int | None:
+    def _leader(self, tp: TopicPartition) -> int | None:
         """The broker that leads `tp`; None when nobody does, or nobody knows."""
         if self._client is None:
             return None
@@ -238,11 +243,11 @@ class LogReader:
             return None
         self._sessions[leader] = session
         trouble: Exception | None = None
-        mentioned: set[TP] = set()
+        mentioned: set[TopicPartition] = set()
         unpacked_bytes = 0
         for topic, answers in response.topics:
             for partition, code, high_watermark, *_, data in answers:
-                tp = TP(topic, partition)
+                tp = TopicPartition(topic, partition)
                 mentioned.add(tp)
                 if not code:
                     session.ends[tp] = high_watermark  # whatever becomes of the rest: it is not told again
@@ -279,12 +284,14 @@ class LogReader:
             records, end = list(found), found.next_fetch_offset
         except kafka.KafkaError as error:  # a wrong checksum, a compression that is not known here
             at = f"{tp.topic}/{tp.partition}, offset {found.next_fetch_offset}"
-            raise StreamsError(f"{at}: what lies there cannot be read ({words(error)})") from None
+            self._failure = StreamsError(f"{at}: what lies there cannot be read ({words(error)})")
+            self._wake()
+            return
         if end != cursor.position:
             self._arrived[tp] = RecordBatch(tp, cursor.position, end, cursor.epoch, records)
             cursor.position = end
 
-    def _hear(self, tp: TP, high_watermark: int, sent_ms: int) -> None:
+    def _hear(self, tp: TopicPartition, high_watermark: int, sent_ms: int) -> None:
         new = tp not in self.caught
         self.caught[tp] = Caught(high_watermark, sent_ms)
         if new:
@@ -294,7 +301,7 @@ class LogReader:
         """What an error says of a topic-partition; returned when it is asked for again."""
         tp = cursor.tp
         if isinstance(error, kafka.OffsetOutOfRangeError):
-            # The log does not hold the position any more. The lane is told, and finds out what to do about it when it opens again.
+            # The log does not hold the position any more. Whoever reads it is told, and finds out what to do about it when it begins again.
             log.warning("%s/%d does not hold offset %d", tp.topic, tp.partition, cursor.position)
             self._arrived[tp] = RecordBatch(tp, LOST, LOST, cursor.epoch, ())
             del self._cursors[tp]

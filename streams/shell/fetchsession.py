@@ -6,7 +6,7 @@ Of 36 topic-partitions most have nothing new from one request to the next, fifty
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from faust.types import TP
+from aiokafka import TopicPartition
 
 __all__ = ["FetchSession"]
 
@@ -25,9 +25,9 @@ class FetchSession:
 
     def __init__(self) -> None:
         self._id, self._epoch = _NONE, _FIRST
-        self._positions: Mapping[TP, int] = {}
+        self._positions: Mapping[TopicPartition, int] = {}
         #: How far the logs went as it was told last: whoever is not mentioned in an answer has stayed where it was.
-        self.ends: dict[TP, int] = {}
+        self.ends: dict[TopicPartition, int] = {}
 
     @property
     def number(self) -> tuple[int, int]:
@@ -39,7 +39,7 @@ class FetchSession:
         """Whether the next request says all: the broker knows nothing of us."""
         return self._id == _NONE
 
-    def news(self, positions: Mapping[TP, int], limit_bytes: int) -> tuple[Asked, list[tuple[str, list[int]]]]:
+    def news(self, positions: Mapping[TopicPartition, int], limit_bytes: int) -> tuple[Asked, list[tuple[str, list[int]]]]:
         """What the next request has to say so that it asks for `positions` (kept, not copied), and which partitions it takes back."""
         known = {} if self.new else self._positions
         new = [(tp, at) for tp, at in positions.items() if known.get(tp) != at]
@@ -64,6 +64,6 @@ class FetchSession:
         self._epoch = _FIRST if self._id == _NONE else self._epoch % _EPOCHS + 1
         return True
 
-    def unmentioned(self, asked: Iterable[TP], mentioned: Collection[TP]) -> list[tuple[TP, int]]:
+    def unmentioned(self, asked: Iterable[TopicPartition], mentioned: Collection[TopicPartition]) -> list[tuple[TopicPartition, int]]:
         """Of those asked for the ones with no news, and how far their logs go."""
         return [(tp, self.ends[tp]) for tp in asked if tp not in mentioned and tp in self.ends]

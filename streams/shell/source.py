@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from faust.types import TP
 
-from streams.shell.batches import RecordBatch
+from streams.shell.fetched import RecordBatch
 from streams.shell.ports import Batch, Bounds, Caught, Clock
 
 __all__ = ["Feed", "KafkaSource"]
@@ -56,6 +56,7 @@ class KafkaSource:
         self._arrived = False
         self._waiter: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at_s = 0.0
         self._pending: list[Batch] = []
         self._epoch = -1
         self._end: dict[str, int] = {}
@@ -115,10 +116,10 @@ class KafkaSource:
     def _set_alarm(self, loop: asyncio.AbstractEventLoop, at_s: float) -> None:
         """Whoever waits looks again at `at_s`, or earlier: an alarm from before stays, as nearly every wait is over before any alarm."""
         if self._alarm is not None:
-            if self._alarm.when() <= at_s:
+            if self._alarm_at_s <= at_s:
                 return
             self._alarm.cancel()
-        self._alarm = loop.call_at(at_s, self._ring)
+        self._alarm, self._alarm_at_s = loop.call_at(at_s, self._ring), at_s
 
     def _ring(self) -> None:
         self._alarm = None

@@ -20,8 +20,8 @@ _SAVE: Final = Script("save")
 
 
 class _Open(NamedTuple):
-    """A plan that is open, as it was said or found: a save says it again to the byte. (An older or newer release may write other bytes
-    than ours for the same plan.)
+    """The last plan that was said or found: a save says it again to the byte. (An older or newer release may write other bytes than ours
+    for the same plan.)
 
     claim   what plan and save both say first: what the head must be, and the plan
     """
@@ -30,6 +30,10 @@ class _Open(NamedTuple):
     plan: Plan
     raw: bytes
     claim: bytes
+
+    @classmethod
+    def of(cls, head: Head, plan: Plan, raw: bytes) -> "_Open":
+        return cls(head, plan, raw, packed_arguments(*_expected(head), raw))
 
 
 class PartitionStore:
@@ -119,7 +123,7 @@ class PartitionStore:
             return None
         head = decode_head(partition, fields[:7], _due_ms(fields[7]))
         if head.plan is not None and fields[4] is not None:
-            self._open[partition] = _open(head, head.plan, fields[4])
+            self._open[partition] = _Open.of(head, head.plan, fields[4])
         return head
 
     def _claim(self, head: Head, plan: Plan) -> bytes:
@@ -127,12 +131,8 @@ class PartitionStore:
         known = self._open.get(head.partition)
         if known is None or known.head is not head or known.plan is not plan:
             raw = known.raw if known is not None and known.plan == plan else encode_plan(plan)
-            known = self._open[head.partition] = _open(head, plan, raw)
+            known = self._open[head.partition] = _Open.of(head, plan, raw)
         return known.claim
-
-
-def _open(head: Head, plan: Plan, raw: bytes) -> _Open:
-    return _Open(head, plan, raw, packed_arguments(*_expected(head), raw))
 
 
 def _expected(head: Head) -> tuple[str, int, bytes]:

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from streams.shell.batches import LOST, RecordBatch
+from streams.shell.fetched import LOST, RecordBatch
 from streams.shell.fetching import FetchSettings, LogReader
 from streams.shell.ports import Caught
 from tests.ear import HANG_S, Ear, listening

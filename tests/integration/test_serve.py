@@ -19,6 +19,7 @@ from streams.core.sitestate import SiteState, encode_site
 from streams.core.user import User
 from streams.serve.access import Access
 from streams.serve.headers import CSP, SAFE
+from streams.serve.inbox import Inbox
 from streams.settings import Secret, Settings
 from streams.shell.heads import Keys, encode_body, encode_positions
 from streams.shell.sitewatch import site_key
@@ -262,6 +263,23 @@ async def test_nothing_is_lost_over_a_broker_that_dies(new_kafka: Callable[..., 
         assert [it["alert_id"] for it in (await seen(events, "alerts")).content] == ["b"]
         while served.server.waiting_for():
             await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_meets_what_nobody_has_foreseen_ends_with_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that stands still would be believed."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("unforeseen")
+
+    async def serve_until_it_fails() -> None:
+        async with serving(settings) as served:
+            await tell(settings, alert("a", "u1"))
+            while served.server.failure is None:
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Inbox, "take", broken)
+    with pytest.raises(KeyError, match="unforeseen"):
+        await serve_until_it_fails()
 
 
 async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(settings: Settings) -> None:

@@ -7,23 +7,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faust.types import TP
+from aiokafka import TopicPartition
 
 from streams.core.record import Output
 from streams.errors import StreamsError
-from streams.shell.fetching import FetchSettings, LogReader, _Cursor
+from streams.shell.fetching import FetchSettings, LogReader
 from streams.shell.producer import OutputBatch
 
-A, B = TP("a", 0), TP("a", 1)
+A, B = TopicPartition("a", 0), TopicPartition("a", 1)
 
 
 class Brokers:
     """aiokafka's client, answering as a test says. `leaders`: who leads which partition."""
 
-    def __init__(self, reply: Callable[[int, Any], Awaitable[Any]], leaders: dict[TP, int]) -> None:
+    def __init__(self, reply: Callable[[int, Any], Awaitable[Any]], leaders: dict[TopicPartition, int]) -> None:
         self.cluster, self._reply, self.leaders = self, reply, leaders
 
-    def leader_for_partition(self, tp: TP) -> int:
+    def leader_for_partition(self, tp: TopicPartition) -> int:
         return self.leaders[tp]
 
     async def send(self, leader: int, request: Any) -> Any:
@@ -47,7 +47,7 @@ def records(base: int, count: int) -> bytes:
     return base.to_bytes(8, "big") + bytes(text[8:])  # the checksum begins behind the base offset
 
 
-def partition(tp: TP, code: int, high_watermark: int, data: bytes = b"") -> tuple[Any, ...]:
+def partition(tp: TopicPartition, code: int, high_watermark: int, data: bytes = b"") -> tuple[Any, ...]:
     return (tp.partition, code, high_watermark, high_watermark, 0, None, -1, data)
 
 
@@ -120,12 +120,33 @@ async def test_one_that_is_refused_does_not_hold_up_the_others() -> None:
     await reader.close()
 
 
-def test_what_cannot_be_read_is_said_and_not_passed_over() -> None:
+def damaged() -> bytes:
     """A checksum that does not fit."""
     data = bytearray(records(0, 1))
     data[-3] ^= 1
-    cursor = _Cursor(A, 0, 1)
-    reader = LogReader(["nowhere:1"], {}, FetchSettings())
-    reader._cursors[A] = cursor
-    with pytest.raises(StreamsError, match=r"a/0, offset 0: what lies there cannot be read \(CorruptRecordException\)"):
-        reader._take_in(cursor, bytes(data))
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (partition(A, 0, 1, damaged()), r"a/0, offset 0: what lies there cannot be read \(CorruptRecordException\)"),
+        (partition(A, 29, -1), r"a/0: Kafka does not let us read \(TopicAuthorizationFailedError\)"),
+    ],
+)
+async def test_what_cannot_be_read_is_said_and_not_passed_over_and_what_came_with_it_is_given(bad: tuple[Any, ...], why: str) -> None:
+    asked = 0
+
+    async def reply(leader: int, request: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return answer(bad, partition(B, 0, 2, records(0, 2)))
+
+    reader = reading(Brokers(reply, {A: 1, B: 1}))
+    reader.seek({A: 0, B: 0}, 1)
+    assert [(tp, len(batch.batch.records)) for tp, batch in (await reader.batches()).items()] == [(B, 2)]
+    for _ in range(2):
+        with pytest.raises(StreamsError, match=why):
+            await reader.batches()
+    assert asked == 1  # not asked for again and again by somebody who cannot go on
+    await reader.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 import pytest
 
@@ -240,8 +241,8 @@ async def test_a_closed_hub_ends_its_streams() -> None:
     assert [part async for part in stream] == []
 
 
-def test_readers_have_a_limit() -> None:
+async def test_readers_have_a_limit() -> None:
     hub = Hub(told(), most_readers=1)
-    with hub.reader() as first, hub.reader() as second:
-        assert (first, second, hub.readers) == (True, False, 1)
+    async with aclosing(hub.stream(ALL, None)) as first, aclosing(hub.stream(ALL, None)) as second:
+        assert (await anext(first), await anext(second, None), hub.readers) == (b"retry: 1000\n\n", None, 1)
     assert hub.readers == 0

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from streams.shell.batches import FetchScheduler, RecordBatch
+from streams.shell.batches import FetchScheduler
+from streams.shell.fetched import RecordBatch
 from streams.shell.ports import Bounds, Caught
 from streams.shell.source import KafkaSource
 
