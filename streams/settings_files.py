@@ -50,7 +50,7 @@ class Worker(_File, frozen=True, kw_only=True):
 
     profile: Literal["default", "fast"] = "default"
     fetch_min_bytes: int = 65_536
-    fetch_max_wait_ms: int = 16
+    fetch_max_wait_ms: int = 17
     max_batch_records: int = 8000
     due_limit: int = 500
     cache_users: int = 200_000

@@ -109,13 +109,14 @@ class Feed:
                 elif len(reader.caught) == len(self._at):
                     pauses.begin_again()
                     self._begin_live()
-                for batch in (await reader.batches()).values():
+                wait_s = next_frame_s - loop.time() if any(self._pending.values()) else _FRAME_S
+                for batch in (await reader.batches(max(0.0, wait_s))).values():
                     if batch.batch.start == LOST:
                         return
                     self._take(batch)
                     # A long past must not keep others waiting.
                     await asyncio.sleep(0)
-                if self.live and loop.time() >= next_frame_s:
+                if any(self._pending.values()) and loop.time() >= next_frame_s:
                     self._tell()
                     next_frame_s = loop.time() + _FRAME_S
         finally:

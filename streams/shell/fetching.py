@@ -57,7 +57,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     min_bytes: int = 65_536
-    max_wait_ms: int = 16
+    max_wait_ms: int = 17
     max_bytes: int = 8 << 20
     partition_max_bytes: int = 1 << 20
     budget_bytes: int = 2 << 20
@@ -141,12 +141,13 @@ class LogReader:
                 self._cursors[tp].paused = False
         self._soon()
 
-    async def batches(self) -> dict[TopicPartition, RecordBatch]:
-        """What has arrived since the last call; waits a moment when there is nothing. Raises what no waiting can cure."""
+    async def batches(self, most_s: float = _POLL_S) -> dict[TopicPartition, RecordBatch]:
+        """What has arrived since the last call; waits a moment, `most_s` at the longest, when there is nothing. Raises what no waiting can
+        cure."""
         if not self._arrived and self._failure is None:
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            alarm = loop.call_later(_POLL_S, self._wake)
+            alarm = loop.call_later(most_s, self._wake)
             try:
                 await self._waiter
             finally:
