@@ -17,10 +17,23 @@ from streams.serve.access import Access
 from streams.serve.app import Server
 from streams.serve.assets import load_assets
 from streams.settings import Settings, load
-from streams.shell.topics import create_topics
+from streams.shell.topics import admin_of, create_topics
 from tests.stack import Kafka, Redis
 
-__all__ = ["Event", "Served", "alert", "configuration", "produce", "score", "secured", "serving", "settings_of", "settled", "stream"]
+__all__ = [
+    "Event",
+    "Served",
+    "alert",
+    "configuration",
+    "delete_topic",
+    "produce",
+    "score",
+    "secured",
+    "serving",
+    "settings_of",
+    "settled",
+    "stream",
+]
 
 
 def configuration(folder: Path, app_id: str, kafka: Mapping[str, str] = {}) -> None:
@@ -59,6 +72,14 @@ async def secured(folder: Path, kafka: Kafka, redis: Redis) -> Settings:
     mine = load(None, {**env, "STREAMS_INSTANCE": "w1"})
     await create_topics(mine)
     return mine
+
+
+async def delete_topic(settings: Settings, topic: str) -> None:
+    """The topic is gone, for everybody who asks: made at once, it might be taken for one that is still there."""
+    async with admin_of(settings) as admin:
+        await admin.delete_topics([topic])
+        while topic in await admin.list_topics():
+            await asyncio.sleep(0.01)
 
 
 class Served(NamedTuple):

@@ -290,7 +290,7 @@ class KafkaPublisher:
             silent_s = 0.0 if leader.silent_s is None else now_s - leader.silent_s
             if silent_s >= known_s:
                 for job in filter(None, map(self._queues.first, leader.carries)):
-                    self._trouble.wait(job, f"no acknowledgement for {silent_s:.0f} s")
+                    self._trouble.wait(job, f"no answer for {silent_s:.0f} s")
             if silent_s >= patience_s and self._producer is not None:
                 self._replace(self._producer)
                 break

@@ -327,7 +327,7 @@ async def test_a_network_that_goes_silent_loses_nothing(
 
     async def silence() -> None:
         proxy.blackhole()
-        await ear.hears("waiting for Kafka: no acknowledgement")
+        await ear.hears("waiting for Kafka: no answer")
         proxy.restore()
         await ear.hears("Kafka is back")
         proxy.drop()

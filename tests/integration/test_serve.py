@@ -23,9 +23,9 @@ from streams.serve.inbox import Inbox
 from streams.settings import Secret, Settings
 from streams.shell.heads import Keys, encode_body, encode_positions
 from streams.shell.sitewatch import site_key
-from streams.shell.topics import admin_of, create_topics
+from streams.shell.topics import create_topics
 from tests.scrape import free_port, get
-from tests.served import Event, Served, alert, produce, score, serving, settled, stream
+from tests.served import Event, Served, alert, delete_topic, produce, score, serving, settled, stream
 from tests.stack import Kafka, Redis
 
 pytestmark = pytest.mark.services
@@ -286,10 +286,7 @@ async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(settings: Se
     topic = settings.rules.topics.alerts
     await tell(settings, alert("a", "u1"), alert("b", "u2"))
     async with serving(settings) as served, aclosing(stream(served, "/v1/stream?kinds=alerts")) as events:
-        async with admin_of(settings) as admin:
-            await admin.delete_topics([topic])
-            while topic in await admin.list_topics():
-                await asyncio.sleep(0.01)
+        await delete_topic(settings, topic)
         await create_topics(settings)
         await tell(settings, alert("c", "u3"))
         ids: set[str] = set()

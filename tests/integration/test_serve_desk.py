@@ -17,8 +17,8 @@ from streams.serve.audit import AuditRecord
 from streams.serve.scribe import timeline_key
 from streams.settings import Settings
 from streams.shell.scan import scan
-from streams.shell.topics import admin_of, create_topics
-from tests.served import Served, alert, produce, serving, settled, stream
+from streams.shell.topics import create_topics
+from tests.served import Served, alert, delete_topic, produce, serving, settled, stream
 from tests.stack import Kafka, Redis
 
 pytestmark = pytest.mark.services
@@ -104,8 +104,7 @@ async def test_work_goes_on_when_the_audit_topic_was_made_anew(settings: Setting
     """Offsets begin again at nothing: new acts are done, and what was done before stays, on every replica."""
     for text in ("one", "two"):
         await served.post("/v1/alerts/a1/note", json={"text": text})
-    async with admin_of(settings) as admin:
-        await admin.delete_topics([settings.rules.topics.audit])
+    await delete_topic(settings, settings.rules.topics.audit)
     await create_topics(settings)
     status, triage, _ = await served.post("/v1/alerts/a1/note", json={"text": "three"})
     assert (status, [note["text"] for note in triage["notes"]]) == (200, ["one", "two", "three"])
@@ -118,8 +117,7 @@ async def test_work_goes_on_when_the_audit_topic_was_made_anew(settings: Setting
 async def test_work_goes_on_when_the_audit_topic_was_made_anew_while_nobody_served(settings: Settings) -> None:
     async with serving(settings) as served:
         await served.post("/v1/alerts/a1/note", json={"text": "one"})
-    async with admin_of(settings) as admin:
-        await admin.delete_topics([settings.rules.topics.audit])
+    await delete_topic(settings, settings.rules.topics.audit)
     await create_topics(settings)
     async with serving(settings) as served:
         status, triage, _ = await served.post("/v1/alerts/a1/note", json={"text": "two"})
