@@ -109,18 +109,23 @@ class Feed:
                 elif len(reader.caught) == len(self._at):
                     pauses.begin_again()
                     self._begin_live()
-                wait_s = next_frame_s - loop.time() if any(self._pending.values()) else _FRAME_S
+                wait_s = next_frame_s - loop.time() if self._untold else _FRAME_S
                 for batch in (await reader.batches(max(0.0, wait_s))).values():
                     if batch.batch.start == LOST:
                         return
                     self._take(batch)
                     # A long past must not keep others waiting.
                     await asyncio.sleep(0)
-                if any(self._pending.values()) and loop.time() >= next_frame_s:
+                if self._untold and loop.time() >= next_frame_s:
                     self._tell()
                     next_frame_s = loop.time() + _FRAME_S
         finally:
             await reader.close()
+
+    @property
+    def _untold(self) -> bool:
+        """Whether something waits for the next frame."""
+        return any(self._pending.values())
 
     def _begin_live(self) -> None:
         if all(self._at[at] >= end for at, end in self._ends.items()):

@@ -17,6 +17,8 @@ _CREATE: Final = Script("create")
 _MOVE: Final = Script("move")
 _PLAN: Final = Script("plan")
 _SAVE: Final = Script("save")
+#: Arguments of a claim (`_Open.claim`): owner, rev, at, plan.
+_CLAIMED: Final = 4
 
 
 class _Open(NamedTuple):
@@ -86,7 +88,7 @@ class PartitionStore:
 
     async def plan(self, head: Head, plan: Plan, keys: Sequence[str]) -> Loaded:
         request = Request(_PLAN, Keys.of(self.app_id, head.partition))
-        request.add_packed(self._claim(head, plan), 4)
+        request.add_packed(self._claim(head, plan), _CLAIMED)
         request.add(plan.timers_ms, plan.due_limit, *keys)
         users, due, due_states = await self._link.run(request)
         names = [key.decode() for key in due]
@@ -97,7 +99,7 @@ class PartitionStore:
     async def save(self, head: Head, plan: Plan, outcome: Outcome) -> Head:
         after = after_save(head, plan, outcome)
         request = Request(_SAVE, Keys.of(self.app_id, head.partition))
-        request.add_packed(self._claim(head, plan), 4)
+        request.add_packed(self._claim(head, plan), _CLAIMED)
         request.add(HEAD_VERSION, after.rev, encode_positions(after.positions), encode_body(after))
         gone = [key for key, state in outcome.users.items() if state is None]
         unqueued = [key for key, at_ms in outcome.due.items() if at_ms is None]
